@@ -1,0 +1,50 @@
+# Two commands for a newcomer: `make demo` and `make test`. Both make their own environment in .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint types models benchmarks slow clean
+
+demo: $(VENV)/demo.ok
+	@mkdir -p demo
+	$(BIN)/contact-reasons label samples/retail-tickets.csv --pack retail --subject-column subject --overwrite --out demo/labelled-tickets.csv
+
+test: $(VENV)/test.ok
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/lint.ok
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/lint.ok
+	$(BIN)/mypy
+
+# Make the shipped models again from their texts: the same bytes with the versions in constraints.txt.
+models: $(VENV)/demo.ok
+	$(BIN)/contact-reasons train --pack retail
+
+# Not part of the fast suite: statistical and fault-injection tests, and measurements on public texts.
+slow: $(VENV)/test.ok
+	$(BIN)/python -m pytest tests/slow -n 0
+
+benchmarks: $(VENV)/test.ok
+	$(BIN)/python -m tests.benchmarks
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/demo.ok: pyproject.toml setup.py constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[cli]'
+	@touch $@
+
+$(VENV)/test.ok: pyproject.toml setup.py constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	@touch $@ $(VENV)/demo.ok
+
+$(VENV)/lint.ok: pyproject.toml setup.py constraints.txt | $(VENV)/test.ok
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[lint]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) demo build dist src/*.egg-info

@@ -1,0 +1,67 @@
+"""Why customers contact you, and the best way to help each one.
+
+>>> import contact_reasons as cr
+>>> pipe = cr.load_pipeline("retail")
+>>> out = pipe.handle(cr.Contact(text="where is my parcel", context=cr.RoutingContext(open=True)))
+>>> out.label.primary
+'delivery'
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from contact_reasons.errors import ContactReasonsError
+from contact_reasons.pipeline import HandledContact, Pipeline, load_pipeline
+from contact_reasons.records import (
+    Because,
+    Channel,
+    Contact,
+    Customer,
+    ReasonLabel,
+    Recommendation,
+    RoutingContext,
+    Turn,
+)
+from contact_reasons.routing import RoutingPolicy
+from contact_reasons.taxonomy import PrimaryReason, SecondaryReason, Taxonomy
+from contact_reasons.text import clean_text
+
+if TYPE_CHECKING:
+    from contact_reasons.batch import label_file
+    from contact_reasons.classifier.estimator import ReasonClassifier
+
+__all__ = [
+    "Because",
+    "Channel",
+    "Contact",
+    "ContactReasonsError",
+    "Customer",
+    "HandledContact",
+    "Pipeline",
+    "PrimaryReason",
+    "ReasonClassifier",
+    "ReasonLabel",
+    "Recommendation",
+    "RoutingContext",
+    "RoutingPolicy",
+    "SecondaryReason",
+    "Taxonomy",
+    "Turn",
+    "clean_text",
+    "label_file",
+    "load_pipeline",
+]
+
+_LATE = {"ReasonClassifier": "contact_reasons.classifier.estimator", "label_file": "contact_reasons.batch"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use what labelling does not need: training brings scikit-learn, batches bring joblib."""
+    if name in _LATE:
+        import importlib
+
+        value = getattr(importlib.import_module(_LATE[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

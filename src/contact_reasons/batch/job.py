@@ -1,0 +1,413 @@
+"""Batch jobs: a ticket file in, a labelled ticket file out; bounded memory, exact resume, nothing lost.
+
+The work of a job lies in ``<out>.unfinished/``: its description (``job.json``) and, for each chunk, the rows, the rejects and
+the counts. A chunk is done once its counts file is there, which is renamed into place last. A job that was killed goes on from the
+chunks that are done; since chunks depend on the input alone, the result is the same to the byte. When all are done,
+the parts are joined and renamed to the final name in one step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from contact_reasons.batch.readers import Chunk, TicketSource, kind_of, open_source
+from contact_reasons.batch.tasks import LabelTask, RouteTask, Task, choose_inputs
+from contact_reasons.batch.writers import PartWriter, make_writer
+from contact_reasons.errors import BatchError
+from contact_reasons.records import LABEL_INPUTS
+
+__all__ = ["RunReport", "label_file", "route_file"]
+
+CHUNK_ROWS: Final = 5_000
+Progress = Callable[[int, float], None]
+"""Called after each chunk with the rows done so far and the share of the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What a batch job did. Written as JSON beside the result.
+
+    Parameters
+    ----------
+    source, out : str
+    rejects : str or None
+        File of the rejected rows; None if there are none.
+    rows_read, rows_written, rows_rejected : int
+        ``rows_read == rows_written + rows_rejected``, always.
+    rows_resumed : int
+        Rows that an earlier, interrupted run had done.
+    cells_made_safe : int
+        CSV cells that got a ``'`` in front because they began like a formula.
+    seconds, rows_per_second : float
+        Of this run.
+    inputs : dict of str to str
+        Column that each policy input was read from.
+    inputs_missing : list of str
+        Policy inputs that the file has no column for.
+    counts : dict
+        Rows by ``primary``, ``secondary``, ``channel``, ``rule`` and ``level`` (how exactly they were labelled).
+    versions : dict
+        Package, taxonomy, model and policy, with hashes; SHA-256 of the source.
+    """
+
+    source: str
+    out: str
+    rejects: str | None
+    rows_read: int
+    rows_written: int
+    rows_rejected: int
+    rows_resumed: int
+    cells_made_safe: int
+    seconds: float
+    rows_per_second: float
+    inputs: dict[str, str] = field(default_factory=dict)
+    inputs_missing: list[str] = field(default_factory=list)
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+def label_file(
+    source: str | Path,
+    out: str | Path,
+    *,
+    pack: str | Path = "retail",
+    text_column: str = "text",
+    subject_column: str | None = None,
+    inputs: Mapping[str, str] | None = None,
+    model: str | Path | None = None,
+    policy: str | Path | None = None,
+    prefix: str = "cr_",
+    jobs: int = 1,
+    chunk_rows: int = CHUNK_ROWS,
+    delimiter: str = ",",
+    encoding: str = "utf-8",
+    formulas: bool = False,
+    overwrite: bool = False,
+    restart: bool = False,
+    progress: Progress | None = None,
+) -> RunReport:
+    """Label and route every row of a ticket file.
+
+    CSV, JSON Lines and Parquet, by the files' endings, any to any. Rows that cannot be read go to
+    ``<out>.rejects.jsonl`` with their number and the cause; a report is written to ``<out>.report.json``. A job that was interrupted
+    goes on when it is called again with the same arguments.
+
+    Parameters
+    ----------
+    source, out : str or Path
+    pack : str or Path
+        Name of a shipped pack or the folder of one of your own.
+    text_column : str
+    subject_column : str, optional
+    inputs : mapping of str to str, optional
+        Column of a policy input, where it is not the input's own name; an empty name leaves the input out.
+    model, policy : str or Path, optional
+        Replace the pack's own.
+    prefix : str
+        Of the added columns.
+    jobs : int
+        Processes, at least 1. The result does not depend on it.
+    chunk_rows : int
+        Rows held in memory at a time, at least 1. The result does not depend on it.
+    delimiter, encoding : str
+        Of CSV files.
+    formulas : bool
+        Leave CSV cells that begin like a spreadsheet formula as they are.
+    overwrite : bool
+        Replace an existing ``out``.
+    restart : bool
+        Throw away the work of an interrupted job first.
+    progress : callable, optional
+        Called with rows done and share of the file after each chunk.
+
+    Raises
+    ------
+    BatchError
+        If files or columns do not fit, or the unfinished work is of another job.
+    """
+    task = LabelTask(
+        pack=_absolute(pack),
+        model=None if model is None else str(Path(model).resolve()),
+        policy=None if policy is None else str(Path(policy).resolve()),
+        prefix=prefix,
+        text_column=text_column,
+        subject_column=subject_column,
+    )
+    options = _Options(jobs, chunk_rows, delimiter, encoding, formulas, overwrite, restart)
+    return _Job(Path(source), Path(out), task, inputs or {}, LABEL_INPUTS, options).run(progress)
+
+
+def route_file(
+    source: str | Path,
+    out: str | Path,
+    *,
+    pack: str | Path = "retail",
+    inputs: Mapping[str, str] | None = None,
+    policy: str | Path | None = None,
+    prefix: str = "cr_",
+    jobs: int = 1,
+    chunk_rows: int = CHUNK_ROWS,
+    delimiter: str = ",",
+    encoding: str = "utf-8",
+    formulas: bool = False,
+    overwrite: bool = False,
+    restart: bool = False,
+    progress: Progress | None = None,
+) -> RunReport:
+    """Route every row of a file whose reasons are known, such as one labelled before; see `label_file`.
+
+    The policy input ``reason`` is read like any other, from the column of that name or the one that ``inputs`` names.
+    """
+    task = RouteTask(
+        pack=_absolute(pack), policy=None if policy is None else str(Path(policy).resolve()), prefix=prefix
+    )
+    options = _Options(jobs, chunk_rows, delimiter, encoding, formulas, overwrite, restart)
+    return _Job(Path(source), Path(out), task, inputs or {}, (), options).run(progress)
+
+
+def _absolute(pack: str | Path) -> str:
+    return str(Path(pack).resolve()) if Path(pack).is_dir() else str(pack)
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    jobs: int
+    chunk_rows: int
+    delimiter: str
+    encoding: str
+    formulas: bool
+    overwrite: bool
+    restart: bool
+
+    def __post_init__(self) -> None:
+        for name in ("jobs", "chunk_rows"):
+            if getattr(self, name) < 1:
+                raise BatchError(f"{name} is {getattr(self, name)}; it must be at least 1")
+
+
+class _Job:
+    def __init__(
+        self,
+        source: Path,
+        out: Path,
+        task: Task,
+        inputs: Mapping[str, str],
+        by_model: tuple[str, ...],
+        options: _Options,
+    ) -> None:
+        self.out, self.options = out, options
+        self.work = out.with_name(out.name + ".unfinished")
+        self.rejects = out.with_name(out.name + ".rejects.jsonl")
+        self.report = out.with_name(out.name + ".report.json")
+        kind = kind_of(out, "result")
+        self._check_places(source)
+        self.source: TicketSource = open_source(source, delimiter=options.delimiter, encoding=options.encoding)
+        chosen = choose_inputs(task.rules, self.source, inputs, by_model=by_model)
+        self.task: Task = replace(task, inputs=chosen)
+        self.missing = [name for name in task.rules.inputs if name not in chosen and name not in by_model]
+        self.source.require(self.task.needed)
+        for name in self.task.added:
+            if name in self.source.columns:
+                raise BatchError(
+                    f"{source}: the file has a column {name!r} already; choose other names for the added columns with --prefix"
+                )
+        self.writer = make_writer(
+            kind, self.source, self.task.added, delimiter=options.delimiter, formulas=options.formulas
+        )
+        self.versions = {**self.task.versions(), "source_sha256": self.source.sha256()}
+
+    def _check_places(self, source: Path) -> None:
+        if not self.out.parent.is_dir():
+            raise BatchError(f"{self.out.parent}: there is no such folder for the result; make it first")
+        if self.out.exists() and source.exists() and self.out.samefile(source):
+            raise BatchError(f"{self.out}: the result would replace its own source; choose another name with --out")
+        if self.out.exists() and not self.options.overwrite and not self.work.exists():
+            raise BatchError(f"{self.out}: the file exists; choose another name, or replace it with --overwrite")
+
+    # ------------------------------------------------------------------------------------------- running
+
+    def run(self, progress: Progress | None) -> RunReport:
+        started = time.perf_counter()
+        with self._lock():
+            self._prepare()
+            done = self._done_chunks()
+            resumed = sum(self._counts(index)["read"] for index in done)
+            rows = 0
+            for index, fraction in self._process(done):
+                rows += self._counts(index)["read"]
+                if progress is not None:
+                    progress(rows, fraction)
+            report = self._finish(started, resumed)
+            shutil.rmtree(self.work)
+        return report
+
+    def _prepare(self) -> None:
+        description = {
+            "task": {"kind": type(self.task).__name__, **asdict(self.task), "inputs": dict(self.task.inputs)},
+            "options": {
+                key: value for key, value in asdict(self.options).items() if key not in ("jobs", "overwrite", "restart")
+            },
+            "versions": self.versions,
+        }
+        file = self.work / "job.json"
+        if self.options.restart:
+            for path in self.work.glob("*"):
+                if path.name != "lock":
+                    path.unlink()
+        if file.exists():
+            if json.loads(file.read_text(encoding="utf-8")) != description:
+                raise BatchError(
+                    f"{self.work}: holds the unfinished work of another job (other source, options, model or policy); "
+                    "run that one again, or throw its work away with --restart"
+                )
+            return
+        _write_whole(file, json.dumps(description, indent=1).encode())
+
+    def _process(self, done: set[int]) -> Iterator[tuple[int, float]]:
+        """Do every chunk that is not done; index and share of the file of each, done or not, in order."""
+        chunks = self.source.chunks(self.options.chunk_rows)
+        if self.options.jobs == 1:
+            for chunk in chunks:
+                if chunk.index not in done:
+                    _do_chunk(self.task, self.writer, self.work, chunk)
+                yield chunk.index, chunk.fraction
+            return
+        import joblib
+
+        parallel = joblib.Parallel(
+            n_jobs=self.options.jobs, return_as="generator", pre_dispatch="2*n_jobs", batch_size=1
+        )
+        calls = (
+            joblib.delayed(_do_chunk)(self.task, self.writer, self.work, chunk)
+            if chunk.index not in done
+            else joblib.delayed(_skip_chunk)(chunk.index, chunk.fraction)
+            for chunk in chunks
+        )
+        yield from parallel(calls)
+
+    def _done_chunks(self) -> set[int]:
+        return {int(path.name.partition(".")[0]) for path in self.work.glob("*.counts")}
+
+    def _counts(self, index: int) -> dict[str, Any]:
+        counts: dict[str, Any] = json.loads(_part(self.work, index, "counts").read_text(encoding="utf-8"))
+        return counts
+
+    def _finish(self, started: float, resumed: int) -> RunReport:
+        indices = sorted(self._done_chunks())
+        if indices != list(range(len(indices))):
+            raise BatchError(f"{self.work}: chunks are missing from the unfinished work; start again with --restart")
+        totals: Counter[str] = Counter()
+        tallies: dict[str, Counter[str]] = {}
+        for index in indices:
+            counts = self._counts(index)
+            for name, tally in counts.pop("tallies").items():
+                tallies.setdefault(name, Counter()).update(tally)
+            totals.update(counts)
+        if totals["read"] != totals["written"] + totals["rejected"]:
+            raise BatchError(f"{self.work}: the counts do not add up ({dict(totals)}); start again with --restart")
+        joined, rejected = self.work / f"joined{self.out.suffix}", self.work / "rejected"
+        self.writer.join([_part(self.work, index, "rows") for index in indices], joined)
+        with rejected.open("wb") as stream:
+            for index in indices:
+                stream.write(_part(self.work, index, "rejects").read_bytes())
+        seconds = time.perf_counter() - started
+        report = RunReport(
+            source=str(self.source.path),
+            out=str(self.out),
+            rejects=str(self.rejects) if totals["rejected"] else None,
+            rows_read=totals["read"],
+            rows_written=totals["written"],
+            rows_rejected=totals["rejected"],
+            rows_resumed=resumed,
+            cells_made_safe=totals["made_safe"],
+            seconds=round(seconds, 3),
+            rows_per_second=round((totals["read"] - resumed) / seconds, 1),
+            inputs=dict(self.task.inputs),
+            inputs_missing=self.missing,
+            counts={
+                name: dict(sorted(tally.items(), key=lambda item: (-item[1], item[0])))
+                for name, tally in tallies.items()
+            },
+            versions=self.versions,
+        )
+        if totals["rejected"]:
+            os.replace(rejected, self.rejects)
+        else:
+            self.rejects.unlink(missing_ok=True)
+        _write_whole(self.report, (json.dumps(asdict(report), indent=1, ensure_ascii=False) + "\n").encode())
+        _sync(joined)
+        os.replace(joined, self.out)
+        return report
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Refuse a second process on the same result; the system frees the lock when a process dies."""
+        self.work.mkdir(exist_ok=True)
+        try:
+            import fcntl
+        except ImportError:  # no such locks on this system
+            yield
+            return
+        with (self.work / "lock").open("w") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise BatchError(
+                    f"{self.work}: another process is at work on this result; wait for it or choose another --out"
+                ) from None
+            yield
+
+
+# ---------------------------------------------------------------------------------------------- one chunk
+
+
+def _do_chunk(task: Task, writer: PartWriter, work: Path, chunk: Chunk) -> tuple[int, float]:
+    """Process a chunk and write its parts; the counts come last and make it done."""
+    read = len(chunk.numbers) + len(chunk.rejects)
+    results = task.run(chunk)
+    rows, made_safe = writer.part(chunk, results)
+    rejects = sorted(chunk.rejects)
+    counts = {
+        "read": read,
+        "written": len(chunk.numbers),
+        "rejected": len(rejects),
+        "made_safe": made_safe,
+        "tallies": task.tallies(results),
+    }
+    _write_whole(_part(work, chunk.index, "rows"), rows)
+    lines = "".join(json.dumps(reject._asdict(), ensure_ascii=False) + "\n" for reject in rejects)
+    _write_whole(_part(work, chunk.index, "rejects"), lines.encode())
+    _write_whole(_part(work, chunk.index, "counts"), json.dumps(counts).encode())
+    return chunk.index, chunk.fraction
+
+
+def _skip_chunk(index: int, fraction: float) -> tuple[int, float]:
+    return index, fraction
+
+
+def _part(work: Path, index: int, what: str) -> Path:
+    return work / f"{index:08d}.{what}"
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, path)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())

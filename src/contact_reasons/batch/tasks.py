@@ -1,0 +1,286 @@
+"""What is done to a chunk of tickets: label and route, or route only. Tasks are small, picklable values."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from contact_reasons.batch.readers import Chunk, Reject, TicketSource, check_string
+from contact_reasons.errors import BatchError, RoutingError, nearest
+from contact_reasons.pipeline import Pipeline, check_sound, load_pipeline
+from contact_reasons.records import LABEL_INPUTS, ReasonLabel, Recommendation
+from contact_reasons.resources import pack_files
+from contact_reasons.routing import RoutingPolicy
+from contact_reasons.taxonomy import Taxonomy
+from contact_reasons.text import clean_text
+
+__all__ = ["LabelTask", "RouteTask", "Task"]
+
+_LABEL_COLUMNS = {
+    "primary": "string",
+    "secondary": "string",
+    "confidence": "float",
+    "abstained": "bool",
+    "best_guess": "string",
+}
+_TALLIED = ("primary", "secondary", "channel", "rule")
+_ROUTE_COLUMNS = {
+    "channel": "string",
+    "priority": "int",
+    "queue": "string",
+    "rule": "string",
+    "because": "string",
+}
+
+
+@functools.lru_cache(maxsize=4)
+def _pipeline(pack: str, model: str | None, policy: str | None) -> Pipeline:
+    """A worker process loads each pipeline once."""
+    return load_pipeline(pack, model=model, policy=policy)
+
+
+@functools.lru_cache(maxsize=4)
+def _policy(pack: str, policy: str | None) -> RoutingPolicy:
+    files = pack_files(pack)
+    rules = RoutingPolicy.from_yaml(policy or files.policy, taxonomy=Taxonomy.from_yaml(files.taxonomy))
+    check_sound(rules, Path(policy or files.policy))
+    return rules
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(ABC):
+    """Something that gives every row of a chunk some more columns.
+
+    Parameters
+    ----------
+    pack : str
+    model, policy : str, optional
+        Replace the pack's own.
+    inputs : mapping of str to str
+        Column of each policy input that the file has.
+    prefix : str
+        Of the added columns.
+    """
+
+    pack: str
+    model: str | None = None
+    policy: str | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    prefix: str = "cr_"
+
+    @property
+    @abstractmethod
+    def rules(self) -> RoutingPolicy:
+        """The policy that routes."""
+
+    @abstractmethod
+    def versions(self) -> dict[str, str]:
+        """What the result depends on, besides the rows: versions and hashes."""
+
+    @property
+    @abstractmethod
+    def added(self) -> dict[str, str]:
+        """Names and types of the added columns."""
+
+    @property
+    @abstractmethod
+    def needed(self) -> tuple[str, ...]:
+        """Columns that must be in the file."""
+
+    @abstractmethod
+    def run(self, chunk: Chunk) -> dict[str, list[Any]]:
+        """Added columns of a chunk's rows; rows that cannot be processed become rejects of the chunk."""
+
+    def _read_inputs(self, chunk: Chunk, bad: dict[int, str]) -> list[dict[str, Any]]:
+        """Policy values of each row; rows with a wrong one are entered in ``bad`` with the cause."""
+        policy = self.rules
+        values: list[dict[str, Any]] = [{} for _ in chunk.numbers]
+        for name, column in self.inputs.items():
+            for i, value in enumerate(chunk.column(column)):
+                try:
+                    values[i][name] = policy.from_text(name, value) if isinstance(value, str) else value
+                    policy.check(name, values[i][name])
+                except RoutingError as exc:
+                    bad.setdefault(i, f"column {column!r} (input {name!r}): the value must be {exc.expected}")
+        return values
+
+    def _drop(self, chunk: Chunk, bad: Mapping[int, str]) -> list[int]:
+        """Turn bad rows into rejects; positions of the others."""
+        for i, cause in bad.items():
+            row, line = chunk.numbers[i]
+            chunk.rejects.append(Reject(row, line, cause))
+        kept = [i for i in range(len(chunk.numbers)) if i not in bad]
+        chunk.keep(kept)
+        return kept
+
+    def tallies(self, results: Mapping[str, Sequence[Any]]) -> dict[str, dict[str, int]]:
+        """Rows by the value of each column worth counting."""
+        return {
+            name: dict(Counter(value for value in results[self.prefix + name] if value is not None))
+            for name in _TALLIED
+            if self.prefix + name in results
+        }
+
+    def _route_columns(self, routed: Sequence[Recommendation]) -> dict[str, list[Any]]:
+        return {
+            f"{self.prefix}channel": [str(one.channel) for one in routed],
+            f"{self.prefix}priority": [one.priority for one in routed],
+            f"{self.prefix}queue": [one.queue for one in routed],
+            f"{self.prefix}rule": [one.rule_id for one in routed],
+            f"{self.prefix}because": ["; ".join(map(str, one.because)) for one in routed],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelTask(Task):
+    """Label each row's text and route it.
+
+    Parameters
+    ----------
+    text_column : str
+    subject_column : str, optional
+    """
+
+    text_column: str = "text"
+    subject_column: str | None = None
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The parts that label and route."""
+        return _pipeline(self.pack, self.model, self.policy)
+
+    @property
+    def rules(self) -> RoutingPolicy:
+        return self.pipeline.policy
+
+    def versions(self) -> dict[str, str]:
+        manifest = self.pipeline.bundle.manifest
+        return {
+            **_policy_versions(self.rules),
+            "taxonomy": f"{manifest.taxonomy.taxonomy_id} {manifest.taxonomy.version} {manifest.taxonomy.sha256}",
+            "model": ", ".join(f"{name} {sha}" for name, sha in sorted(manifest.files.items())),
+        }
+
+    def tallies(self, results: Mapping[str, Sequence[Any]]) -> dict[str, dict[str, int]]:
+        levels = Counter(
+            "secondary" if secondary else "primary only" if primary else "left to a person"
+            for primary, secondary in zip(
+                results[f"{self.prefix}primary"], results[f"{self.prefix}secondary"], strict=True
+            )
+        )
+        return {**super().tallies(results), "level": dict(levels)}
+
+    @property
+    def added(self) -> dict[str, str]:
+        return {self.prefix + name: kind for name, kind in (_LABEL_COLUMNS | _ROUTE_COLUMNS).items()}
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        subject = () if self.subject_column is None else (self.subject_column,)
+        return (self.text_column, *subject, *self.inputs.values())
+
+    def run(self, chunk: Chunk) -> dict[str, list[Any]]:
+        bad: dict[int, str] = {}
+        texts = chunk.column(self.text_column)
+        for i, text in enumerate(texts):
+            if cause := check_string(text, self.text_column):
+                bad[i] = cause
+        subjects = [None] * len(texts) if self.subject_column is None else chunk.column(self.subject_column)
+        for i, subject in enumerate(subjects):
+            if subject is not None and (cause := check_string(subject, str(self.subject_column))):
+                bad.setdefault(i, cause)
+        values = self._read_inputs(chunk, bad)
+        kept = self._drop(chunk, bad)
+        labels = self.pipeline.label_texts([clean_text(texts[i], subjects[i]) for i in kept])
+        policy = self.rules
+        wanted = [name for name in LABEL_INPUTS if name in policy.inputs]
+        routed = [
+            policy.route({**values[i], **_label_values(label, wanted)}) for i, label in zip(kept, labels, strict=True)
+        ]
+        return {
+            f"{self.prefix}primary": [label.primary for label in labels],
+            f"{self.prefix}secondary": [label.secondary for label in labels],
+            f"{self.prefix}confidence": [round(label.confidence, 6) for label in labels],
+            f"{self.prefix}abstained": [label.abstained for label in labels],
+            f"{self.prefix}best_guess": [
+                label.ranked[0].reason if label.ranked[0].probability > 0 else None for label in labels
+            ],
+            **self._route_columns(routed),
+        }
+
+
+def _policy_versions(policy: RoutingPolicy) -> dict[str, str]:
+    return {
+        "package": importlib.metadata.version("contact-reasons"),
+        "policy": f"{policy.policy_id} {policy.version} {policy.sha256}",
+    }
+
+
+def _label_values(label: ReasonLabel, wanted: Sequence[str]) -> dict[str, Any]:
+    values = {"reason": label.reason, "confidence": label.confidence}
+    return {name: values[name] for name in wanted}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouteTask(Task):
+    """Route rows whose reason is known already.
+
+    Every input of the policy is read from a column; ``confidence`` counts as 1 where the file has no column for it.
+    """
+
+    @property
+    def rules(self) -> RoutingPolicy:
+        return _policy(self.pack, self.policy)
+
+    def versions(self) -> dict[str, str]:
+        return _policy_versions(self.rules)
+
+    @property
+    def added(self) -> dict[str, str]:
+        return {self.prefix + name: kind for name, kind in _ROUTE_COLUMNS.items()}
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        return tuple(self.inputs.values())
+
+    def run(self, chunk: Chunk) -> dict[str, list[Any]]:
+        bad: dict[int, str] = {}
+        policy = self.rules
+        values = self._read_inputs(chunk, bad)
+        kept = self._drop(chunk, bad)
+        given = {"confidence": 1.0} if "confidence" in policy.inputs and "confidence" not in self.inputs else {}
+        return self._route_columns([policy.route({**given, **values[i]}) for i in kept])
+
+
+def choose_inputs(
+    policy: RoutingPolicy, source: TicketSource, chosen: Mapping[str, str], *, by_model: Sequence[str]
+) -> dict[str, str]:
+    """Column of each policy input: as chosen, else the column of that very name, if there is one.
+
+    Parameters
+    ----------
+    chosen : mapping of str to str
+        Column by input; an empty column name leaves the input out.
+    by_model : sequence of str
+        Inputs that do not come from the file.
+
+    Raises
+    ------
+    BatchError
+        If an input or a column is not known.
+    """
+    inputs = [name for name in policy.inputs if name not in by_model]
+    for name in chosen:
+        if name not in inputs:
+            raise BatchError(
+                f"{name!r} is not an input that policy {policy.policy_id!r} reads from a file; {nearest(name, inputs)}"
+            )
+    columns = {name: chosen.get(name, name if name in source.columns else "") for name in inputs}
+    source.require(column for column in columns.values() if column)
+    return {name: column for name, column in columns.items() if column}

@@ -1,0 +1,553 @@
+"""The command ``contact-reasons``: label, route, train, evaluate, validate, packs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from contact_reasons.batch import RunReport, label_file, open_source, route_file
+from contact_reasons.bundle import read_bundle
+from contact_reasons.errors import BatchError, ContactReasonsError, TrainingError
+from contact_reasons.packs import new_pack, train_pack
+from contact_reasons.pipeline import check_sound, load_pipeline
+from contact_reasons.resources import pack_files, pack_names
+from contact_reasons.routing import RoutingPolicy
+from contact_reasons.taxonomy import Taxonomy, lint_taxonomy
+from contact_reasons.text import clean_text
+from contact_reasons.training import LabelledTexts, Recipe, score_labels
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="contact-reasons",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Why customers contact you, and the best way to help each one. Works offline; your tickets stay on this machine.",
+)
+out = Console()
+err = Console(stderr=True)
+
+PackOption = Annotated[str, typer.Option(help="Name of a shipped pack, or the folder of one of your own.")]
+OutOption = Annotated[Path, typer.Option(help="Result: .csv, .jsonl or .parquet.", show_default=False)]
+SourceArgument = Annotated[Path, typer.Argument(help="Tickets: .csv, .jsonl or .parquet.", show_default=False)]
+InputOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="NAME=COLUMN",
+        help="Column of a policy input where it is not the input's own name; 'NAME=' leaves it out. May be repeated.",
+    ),
+]
+PolicyOption = Annotated[Path | None, typer.Option(help="Another rule file than the pack's.")]
+PrefixOption = Annotated[str, typer.Option(help="Prefix of the added columns.")]
+JobsOption = Annotated[int, typer.Option(min=1, help="Processes. The result does not depend on it.")]
+DelimiterOption = Annotated[str, typer.Option(help="Between the cells of CSV files.")]
+EncodingOption = Annotated[str, typer.Option(help="Of a CSV source, such as utf-8 or cp1252.")]
+FormulasOption = Annotated[bool, typer.Option(help="Leave CSV cells that begin like a formula as they are.")]
+OverwriteOption = Annotated[bool, typer.Option(help="Replace an existing result.")]
+RestartOption = Annotated[bool, typer.Option(help="Throw away the work of an interrupted run and start again.")]
+ChunkOption = Annotated[
+    int, typer.Option(min=1, help="Rows held in memory at a time. The result does not depend on it.")
+]
+TextOption = Annotated[str, typer.Option(help="Column with what the customer wrote.")]
+SubjectOption = Annotated[str | None, typer.Option(help="Column with a subject line.")]
+
+
+@app.command()
+def label(
+    source: SourceArgument,
+    out: OutOption,
+    pack: PackOption = "retail",
+    text_column: TextOption = "text",
+    subject_column: SubjectOption = None,
+    input: InputOption = None,
+    model: Annotated[Path | None, typer.Option(help="Another model directory for the same taxonomy.")] = None,
+    policy: PolicyOption = None,
+    prefix: PrefixOption = "cr_",
+    jobs: JobsOption = 1,
+    chunk_rows: ChunkOption = 5000,
+    delimiter: DelimiterOption = ",",
+    encoding: EncodingOption = "utf-8",
+    formulas: FormulasOption = False,
+    overwrite: OverwriteOption = False,
+    restart: RestartOption = False,
+) -> None:
+    """Give every ticket its contact reason and the channel to help it on.
+
+    Columns named like inputs of the policy (stage, open, customer_type, …) are read by themselves. An interrupted run goes on when it is
+    started again. Rows that cannot be read go to a reject file, with the cause.
+
+    [bold]Example[/bold]
+
+        contact-reasons label tickets.csv --pack retail --text-column body --input stage=lifecycle --out labelled.parquet
+    """
+    with _errors(), _progress(source.name) as progress:
+        report = label_file(
+            source,
+            out,
+            pack=pack,
+            text_column=text_column,
+            subject_column=subject_column,
+            inputs=_pairs(input),
+            model=model,
+            policy=policy,
+            prefix=prefix,
+            jobs=jobs,
+            chunk_rows=chunk_rows,
+            delimiter=delimiter,
+            encoding=encoding,
+            formulas=formulas,
+            overwrite=overwrite,
+            restart=restart,
+            progress=progress,
+        )
+    with _errors():
+        _show_reasons(report, Taxonomy.load(pack))
+        _show_run(report)
+
+
+@app.command()
+def route(
+    source: SourceArgument,
+    out: OutOption,
+    pack: PackOption = "retail",
+    input: InputOption = None,
+    policy: PolicyOption = None,
+    prefix: PrefixOption = "routed_",
+    jobs: JobsOption = 1,
+    chunk_rows: ChunkOption = 5000,
+    delimiter: DelimiterOption = ",",
+    encoding: EncodingOption = "utf-8",
+    formulas: FormulasOption = False,
+    overwrite: OverwriteOption = False,
+    restart: RestartOption = False,
+) -> None:
+    """Give tickets whose reasons are known the channel to help them on, without looking at their text.
+
+    [bold]Example[/bold]
+
+        contact-reasons route labelled.csv --input reason=cr_secondary --input confidence=cr_confidence --policy new-rules.yaml --out routed.csv
+    """
+    with _errors(), _progress(source.name) as progress:
+        report = route_file(
+            source,
+            out,
+            pack=pack,
+            inputs=_pairs(input),
+            policy=policy,
+            prefix=prefix,
+            jobs=jobs,
+            chunk_rows=chunk_rows,
+            delimiter=delimiter,
+            encoding=encoding,
+            formulas=formulas,
+            overwrite=overwrite,
+            restart=restart,
+            progress=progress,
+        )
+    _show_run(report)
+
+
+@app.command()
+def train(
+    pack: Annotated[str | None, typer.Option(help="Make this pack's model again from its own texts.")] = None,
+    labelled: Annotated[Path | None, typer.Option(help="Tickets with known reasons: .csv, .jsonl or .parquet.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder: the pack to make, or with --pack the model's.")] = None,
+    text_column: TextOption = "text",
+    reason_column: Annotated[
+        str | None, typer.Option(help="Column with ids 'primary.secondary'; empty: no reason.")
+    ] = None,
+    primary_column: Annotated[str | None, typer.Option(help="Column with primary labels of your own.")] = None,
+    secondary_column: Annotated[str | None, typer.Option(help="Column with secondary labels of your own.")] = None,
+    group_column: Annotated[
+        str | None,
+        typer.Option(help="Column, such as the customer's id, whose equal values stay on one side of a split."),
+    ] = None,
+    taxonomy: Annotated[
+        Path | None, typer.Option(help="Taxonomy file; without it one is made from the labels.")
+    ] = None,
+    wanted_error: Annotated[
+        float, typer.Option(min=0.001, max=0.9, help="Share of wrong labels that thresholds aim at.")
+    ] = 0.1,
+    seed: Annotated[int, typer.Option(help="Same texts, same seed: same model.")] = 0,
+    delimiter: DelimiterOption = ",",
+    encoding: EncodingOption = "utf-8",
+) -> None:
+    """Train a model: a pack's from its own texts, or a new pack from labelled tickets.
+
+    [bold]Examples[/bold]
+
+        contact-reasons train --pack retail
+
+        contact-reasons train --labelled tickets.csv --text-column body --primary-column topic --secondary-column subtopic --out our-pack
+    """
+    with _errors():
+        recipe = Recipe(wanted_error=wanted_error, seed=seed)
+        with err.status("Training …"):
+            if pack is not None and labelled is None:
+                manifest = train_pack(pack, out=out, recipe=recipe)
+                where = out or pack_files(pack).model
+            elif labelled is not None and pack is None and out is not None:
+                data, pairs = _read_labelled(
+                    labelled,
+                    text_column,
+                    reason_column,
+                    (primary_column, secondary_column),
+                    group_column,
+                    delimiter,
+                    encoding,
+                )
+                manifest = new_pack(out, data, labels=pairs, taxonomy=taxonomy, recipe=recipe)
+                where = out
+            else:
+                raise TrainingError("give either --pack NAME, or --labelled FILE and --out FOLDER")
+        _show_scores(manifest.scores[next(iter(sorted(manifest.scores, reverse=True)))])
+        for note in manifest.training["notes"]:
+            err.print(f"[yellow]note:[/yellow] {escape(note)}")
+        _line(f"Model: {where}")
+
+
+@app.command()
+def evaluate(
+    source: SourceArgument,
+    pack: PackOption = "retail",
+    text_column: TextOption = "text",
+    subject_column: SubjectOption = None,
+    reason_column: Annotated[
+        str, typer.Option(help="Column with the true ids 'primary.secondary'; empty: no reason.")
+    ] = "reason",
+    model: Annotated[Path | None, typer.Option(help="Another model directory for the same taxonomy.")] = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
+    delimiter: DelimiterOption = ",",
+    encoding: EncodingOption = "utf-8",
+) -> None:
+    """Measure how well a pack labels tickets whose reasons are known.
+
+    [bold]Example[/bold]
+
+        contact-reasons evaluate checked-by-hand.csv --pack retail --text-column body --reason-column reason
+    """
+    with _errors():
+        data, _ = _read_labelled(
+            source, text_column, reason_column, (None, None), None, delimiter, encoding, subject_column
+        )
+        pipeline = load_pipeline(pack, model=model)
+        known = set(pipeline.taxonomy.secondary_ids)
+        for row, reason in enumerate(data.reasons, 1):
+            if reason is not None and reason not in known:
+                raise BatchError(
+                    f"{source}, row {row}: the reason is not an id of taxonomy {pipeline.taxonomy.taxonomy_id!r}; correct it"
+                )
+        scores = score_labels(data.reasons, pipeline.label_texts([clean_text(text) for text in data.texts]))
+        _show_scores(scores)
+        if json_out is not None:
+            json_out.write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
+            _line(f"All figures: {json_out}")
+
+
+@app.command()
+def validate(
+    paths: Annotated[
+        list[str],
+        typer.Argument(help="Pack names, pack folders, taxonomy or rule files, model folders.", show_default=False),
+    ],
+) -> None:
+    """Check taxonomies, rule files, models or whole packs; exit code 1 if something is wrong.
+
+    Rule files are proved to answer every contact and to keep every promise.
+
+    [bold]Examples[/bold]
+
+        contact-reasons validate retail
+
+        contact-reasons validate my-pack/taxonomy.yaml my-pack/policy.yaml
+    """
+    failed = False
+    for path in paths:
+        try:
+            for finding in _validate(path):
+                out.print(f"[yellow]![/yellow] {escape(path)}: {escape(finding)}", soft_wrap=True, highlight=False)
+            out.print(f"[green]ok[/green] {escape(path)}", highlight=False)
+        except ContactReasonsError as exc:
+            failed = True
+            out.print(f"[red]wrong[/red] {escape(str(exc))}", soft_wrap=True, highlight=False)
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def packs() -> None:
+    """List the shipped packs.
+
+    [bold]Example[/bold]
+
+        contact-reasons packs
+    """
+    with _errors():
+        table = Table(
+            "pack",
+            "version",
+            "for",
+            "primaries",
+            "secondaries",
+            "rules",
+            "test: secondary",
+            "primary",
+            box=None,
+        )
+        for name in pack_names():
+            taxonomy, files = Taxonomy.load(name), pack_files(name)
+            bundle, policy = read_bundle(files.model), RoutingPolicy.load(name)
+            test = bundle.manifest.scores.get("test", {})
+            shares = [f"{test[key]['share']:.1%}" if test else "" for key in ("secondary_accuracy", "primary_accuracy")]
+            counts = (len(taxonomy.primaries), len(taxonomy.secondaries), len(policy.rules))
+            table.add_row(name, taxonomy.version, taxonomy.interaction_type, *map(str, counts), *shares)
+        out.print(table)
+
+
+# ------------------------------------------------------------------------------------------------ helpers
+
+
+@contextlib.contextmanager
+def _errors() -> Iterator[None]:
+    """Errors of the tree as one message and exit code 2; an interrupt as one line."""
+    try:
+        yield
+    except ContactReasonsError as exc:
+        err.print(f"[red]{type(exc).__name__}:[/red] {escape(str(exc))}", soft_wrap=True, highlight=False)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        err.print("Interrupted. Nothing is lost: start the same command again to go on.")
+        raise typer.Exit(130) from None
+
+
+class _Rate(ProgressColumn):
+    """Rows so far, and rows a second."""
+
+    def render(self, task: Task) -> Text:
+        rows, elapsed = task.fields["rows"], task.elapsed or 0
+        rate = f", {rows / elapsed:,.0f}/s" if elapsed > 0.5 and rows else ""
+        return Text(f"{rows:,} rows{rate}", style="cyan")
+
+
+@contextlib.contextmanager
+def _progress(name: str) -> Iterator[Any]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        _Rate(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err) as bar:
+        task = bar.add_task(escape(name), total=1.0, rows=0)
+        yield lambda rows, fraction: bar.update(task, completed=fraction, rows=rows)
+
+
+def _pairs(texts: Sequence[str] | None) -> dict[str, str]:
+    pairs = {}
+    for text in texts or ():
+        name, equals, column = text.partition("=")
+        if not equals or not name:
+            raise BatchError(f"--input {text!r}: write NAME=COLUMN, such as stage=lifecycle_stage")
+        pairs[name] = column
+    return pairs
+
+
+def _read_labelled(
+    source: Path,
+    text_column: str,
+    reason_column: str | None,
+    pair_columns: tuple[str | None, str | None],
+    group_column: str | None,
+    delimiter: str,
+    encoding: str,
+    subject_column: str | None = None,
+) -> tuple[LabelledTexts, list[tuple[str, str] | None] | None]:
+    """Texts with ids, or with pairs of labels of the user's own."""
+    primary, secondary = pair_columns
+    if (reason_column is None) == (primary is None) or (primary is None) != (secondary is None):
+        raise TrainingError(
+            "name the labels' columns: either --reason-column, or --primary-column and --secondary-column"
+        )
+    file = open_source(source, delimiter=delimiter, encoding=encoding)
+    wanted = [text_column, reason_column, primary, secondary, group_column, subject_column]
+    file.require(name for name in wanted if name)
+    columns: dict[str, list[Any]] = {name: [] for name in wanted if name}
+    for chunk in file.chunks(10_000):
+        if chunk.rejects:
+            reject = chunk.rejects[0]
+            raise BatchError(f"{source}, row {reject.row}: {reject.cause}; repair the file, so that no label is lost")
+        for name, values in columns.items():
+            values.extend(chunk.column(name))
+    texts = columns[text_column]
+    for row, text in enumerate(texts, 1):
+        if not isinstance(text, str):
+            raise BatchError(
+                f"{source}, row {row}: column {text_column!r} holds no string; repair or leave out the row"
+            )
+    if subject_column:
+        texts = [
+            f"{subject}\n{text}" if subject else text
+            for subject, text in zip(columns[subject_column], texts, strict=True)
+        ]
+    groups = tuple(columns[group_column]) if group_column else None
+    if reason_column:
+        return LabelledTexts(tuple(texts), tuple(reason or None for reason in columns[reason_column]), groups), None
+    assert primary is not None
+    assert secondary is not None
+    pairs = [(p, s) if p and s else None for p, s in zip(columns[primary], columns[secondary], strict=True)]
+    return LabelledTexts(tuple(texts), (None,) * len(texts), groups), pairs
+
+
+def _validate(path: str) -> Iterator[str]:
+    """Warnings about a thing; errors are raised."""
+    place = Path(path)
+    if place.suffix in (".yaml", ".yml"):
+        yield from _validate_file(place)
+    elif (place / "manifest.json").is_file():
+        read_bundle(place)
+    else:
+        files = pack_files(path)
+        yield from _validate_file(files.taxonomy)
+        yield from _validate_file(files.policy)
+        load_pipeline(path)
+
+
+def _validate_file(path: Path) -> Iterator[str]:
+    is_policy = path.is_file() and any(
+        line.startswith("router:") for line in path.read_text("utf-8", "replace").splitlines()
+    )
+    if not is_policy:
+        yield from map(str, lint_taxonomy(Taxonomy.from_yaml(path)))
+        return
+    analysis = check_sound(RoutingPolicy.from_yaml(path), path)
+    if analysis.complete is None or any(verdict.kept is None for verdict in analysis.promises):
+        yield "the proof ran out of steps; simplify the rules"
+    for rule_id in analysis.unreachable:
+        yield f"the rule {rule_id!r} can never decide: earlier rules cover it"
+
+
+def _line(text: str) -> None:
+    out.print(escape(text), soft_wrap=True, highlight=False)
+
+
+def _bar(share: float, width: int = 24) -> str:
+    eighths = round(share * width * 8)
+    return "█" * (eighths // 8) + ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")[eighths % 8]
+
+
+def _show_reasons(report: RunReport, taxonomy: Taxonomy) -> None:
+    """Reasons by volume: each primary, and its three most frequent secondaries."""
+    total = max(report.rows_written, 1)
+    primaries, secondaries = report.counts.get("primary", {}), report.counts.get("secondary", {})
+    table = Table(
+        "why they contact us",
+        "",
+        "tickets",
+        "share",
+        "most frequent",
+        box=None,
+        pad_edge=False,
+        title_justify="left",
+    )
+    table.columns[2].justify = table.columns[3].justify = "right"
+    top = max([*primaries.values(), 1])
+    for primary, count in primaries.items():
+        inside = [(name, n) for name, n in secondaries.items() if name.startswith(primary + ".")][:3]
+        frequent = "\n".join(f"{taxonomy[name].label} [dim]{n}[/dim]" for name, n in inside)
+        table.add_row(
+            taxonomy[primary].label,
+            f"[cyan]{_bar(count / top, 16)}[/cyan]",
+            f"{count:,}",
+            f"{count / total:.0%}",
+            frequent,
+        )
+    out.print()
+    out.print(table)
+
+
+def _show_run(report: RunReport) -> None:
+    """Channels by share, what was left to a person, and where the files lie."""
+    total = max(report.rows_written, 1)
+    channels = report.counts.get("channel", {})
+    table = Table("how to help them", "", "tickets", "share", box=None, pad_edge=False)
+    table.columns[2].justify = table.columns[3].justify = "right"
+    top = max([*channels.values(), 1])
+    for channel, count in channels.items():
+        table.add_row(
+            channel.replace("_", " "),
+            f"[green]{_bar(count / top, 16)}[/green]",
+            f"{count:,}",
+            f"{count / total:.0%}",
+        )
+    out.print()
+    out.print(table)
+    levels = report.counts.get("level")
+    out.print()
+    if levels:
+        shares = ", ".join(
+            f"{name} {levels.get(name, 0):,} ({levels.get(name, 0) / total:.0%})"
+            for name in ("secondary", "primary only", "left to a person")
+        )
+        _line(f"Labelled: {shares}")
+    speed = f" in {report.seconds:,.1f} s" + (
+        f", {report.rows_resumed:,} of them by an earlier run" if report.rows_resumed else ""
+    )
+    _line(f"Rows: {report.rows_read:,} read, {report.rows_written:,} written, {report.rows_rejected:,} rejected{speed}")
+    if report.inputs_missing:
+        _line(f"Policy inputs without a column, taken as not known: {', '.join(report.inputs_missing)}")
+    if report.cells_made_safe:
+        _line(f"Cells that began like a spreadsheet formula, made safe with a leading ': {report.cells_made_safe:,}")
+    if report.rejects:
+        out.print(
+            f"[yellow]Rejected rows, with causes:[/yellow] {escape(report.rejects)}",
+            soft_wrap=True,
+            highlight=False,
+        )
+    out.print(
+        f"[bold]Result:[/bold] {escape(report.out)}   Report: {escape(report.out)}.report.json",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+def _show_scores(scores: dict[str, Any]) -> None:
+    table = Table("", "share", "95 % interval", "of", box=None, pad_edge=False)
+    titles = {
+        "secondary_accuracy": "secondary right, every text answered",
+        "primary_accuracy": "primary right, every text answered",
+        "reported_secondary": "secondary reported",
+        "right_among_reported_secondary": "  of these right",
+        "reported_primary_only": "primary only reported",
+        "right_among_primary_only": "  of these right",
+        "left_to_a_person": "left to a person",
+        "out_of_scope_left_to_a_person": "out of scope, left to a person",
+    }
+    for key, title in titles.items():
+        value = scores[key]
+        if value["total"]:
+            table.add_row(
+                title,
+                f"{value['share']:.1%}",
+                f"{value['low']:.1%} to {value['high']:.1%}",
+                f"{value['total']:,}",
+            )
+    out.print(table)
+    worst = Table("most confused: true", "predicted", "times", box=None, pad_edge=False)
+    for truth, predicted, count in scores["confusions"][:8]:
+        worst.add_row(truth, predicted, str(count))
+    if scores["confusions"]:
+        out.print()
+        out.print(worst)
+    out.print()

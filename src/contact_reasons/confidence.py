@@ -1,0 +1,143 @@
+"""When a label is reported, backed off to its primary, or left to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from contact_reasons.classifier import ReasonProbabilities, primary_index
+from contact_reasons.errors import TrainingError, shorten
+from contact_reasons.records import RankedReason, ReasonLabel
+
+__all__ = ["Thresholds", "fit_thresholds", "label_rows"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_RANKED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Least confidence, in [0, 1], at which each level is reported.
+
+    Parameters
+    ----------
+    secondary, primary : float
+        A secondary is reported from the first on; otherwise the most probable primary from the second on;
+        otherwise the contact is left to a person.
+    """
+
+    secondary: float
+    primary: float
+
+    def __post_init__(self) -> None:
+        for name in ("secondary", "primary"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not 0 <= value <= 1:
+                raise TrainingError(f"the {name} threshold is {shorten(value)}; it must be a number from 0 to 1")
+
+
+def label_rows(said: ReasonProbabilities, classes: Sequence[str], thresholds: Thresholds) -> list[ReasonLabel]:
+    """One label a row of probabilities.
+
+    Confidence is the probability that the text is in scope times that of the reason given that it is.
+
+    Parameters
+    ----------
+    said : ReasonProbabilities
+    classes : sequence of str, length k
+        Sorted secondary ids.
+    thresholds : Thresholds
+    """
+    primaries, starts = primary_index(classes)
+    joint = said.proba * said.in_scope[:, None]
+    sums = np.add.reduceat(joint, starts, axis=1)
+    best = sums.argmax(axis=1)
+    count = min(_RANKED, joint.shape[1])
+    top = (
+        np.argpartition(-joint, count - 1, axis=1)[:, :count]
+        if count < joint.shape[1]
+        else np.tile(np.arange(count), (len(joint), 1))
+    )
+    values = np.take_along_axis(joint, top, axis=1)
+    order = np.lexsort((top, -values))
+    top, values = np.take_along_axis(top, order, axis=1), np.take_along_axis(values, order, axis=1)
+    labels = []
+    for indices, chances, primary, primary_chance in zip(
+        top.tolist(), values.tolist(), best.tolist(), sums[np.arange(len(sums)), best].tolist(), strict=True
+    ):
+        ranked = tuple([RankedReason(classes[i], chance) for i, chance in zip(indices, chances, strict=True)])
+        secondary, chance = classes[indices[0]], chances[0]
+        if chance >= thresholds.secondary and chance > 0:
+            label = ReasonLabel(
+                primary=secondary.partition(".")[0],
+                secondary=secondary,
+                confidence=chance,
+                abstained=False,
+                ranked=ranked,
+            )
+        elif primary_chance >= thresholds.primary and primary_chance > 0:
+            label = ReasonLabel(
+                primary=primaries[primary],
+                secondary=None,
+                confidence=min(primary_chance, 1.0),
+                abstained=False,
+                ranked=ranked,
+            )
+        else:
+            label = ReasonLabel(primary=None, secondary=None, confidence=chance, abstained=True, ranked=ranked)
+        labels.append(label)
+    return labels
+
+
+def fit_thresholds(
+    said: ReasonProbabilities,
+    classes: Sequence[str],
+    truth: Sequence[str | None],
+    *,
+    wanted_error: float = 0.1,
+) -> Thresholds:
+    """Thresholds at which, on held-out texts, about ``wanted_error`` of what is reported at each level is wrong.
+
+    This is the plain empirical rate on these very texts, not a promise for others.
+
+    Parameters
+    ----------
+    said : ReasonProbabilities
+        Of n texts that were not trained on.
+    classes : sequence of str, length k
+    truth : sequence of str or None, length n
+        None for a text out of scope: any label of it is wrong.
+    wanted_error : float
+        Between 0 and 1.
+    """
+    primaries, starts = primary_index(classes)
+    joint = said.proba * said.in_scope[:, None]
+    sums = np.add.reduceat(joint, starts, axis=1)
+    second, first = joint.argmax(axis=1), sums.argmax(axis=1)
+    right_second = np.array([classes[i] == reason for i, reason in zip(second, truth, strict=True)])
+    right_first = np.array(
+        [
+            reason is not None and primaries[i] == reason.partition(".")[0]
+            for i, reason in zip(first, truth, strict=True)
+        ]
+    )
+    secondary = _least_threshold(joint.max(axis=1), right_second, wanted_error)
+    left = joint.max(axis=1) < secondary
+    primary = _least_threshold(sums.max(axis=1)[left], right_first[left], wanted_error)
+    return Thresholds(secondary, primary)
+
+
+def _least_threshold(confidence: FloatArray, right: npt.NDArray[np.bool_], wanted_error: float) -> float:
+    """Lowest confidence from which on the share of wrong answers is at most the wanted one; 1 if there is none."""
+    if not len(confidence):
+        return 1.0
+    order = np.argsort(-confidence, kind="stable")
+    wrong = np.cumsum(~right[order])
+    fine = np.flatnonzero(wrong <= wanted_error * np.arange(1, len(order) + 1))
+    if not len(fine):
+        return 1.0
+    return float(np.floor(confidence[order[fine[-1]]] * 10_000) / 10_000)

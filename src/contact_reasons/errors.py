@@ -1,0 +1,107 @@
+"""The exception tree: every error this package raises on purpose.
+
+::
+
+    ContactReasonsError
+    ├── RecordError      a Contact, Customer or RoutingContext holds an impossible value
+    ├── TaxonomyError    a taxonomy file or object is wrong
+    ├── PolicyError      a routing policy file is wrong
+    │   └── RoutingError a contact's values do not fit the policy's inputs, or no rule matched
+    ├── TrainingError    texts and labels do not allow a classifier to be trained
+    ├── BundleError      a model directory is damaged, tampered with, foreign or of another format
+    ├── PackError        a pack of that name is not there
+    └── BatchError       a ticket file, its columns or its unfinished work do not fit the job
+
+A message has four parts: what was wrong (with its value), where, what would be right, what to do.
+It never holds a contact's text.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "BatchError",
+    "BundleError",
+    "ContactReasonsError",
+    "PackError",
+    "PolicyError",
+    "RecordError",
+    "RoutingError",
+    "TaxonomyError",
+    "TrainingError",
+    "nearest",
+    "shorten",
+]
+
+
+class ContactReasonsError(Exception):
+    """Any error raised on purpose by this package."""
+
+
+class RecordError(ContactReasonsError, ValueError):
+    """A record was given a value that it cannot hold."""
+
+
+class TaxonomyError(ContactReasonsError, ValueError):
+    """A taxonomy file or object is wrong."""
+
+
+class PolicyError(ContactReasonsError, ValueError):
+    """A routing policy is wrong."""
+
+
+class RoutingError(PolicyError):
+    """Values do not fit a policy's inputs, or no rule matched them.
+
+    Parameters
+    ----------
+    message : str
+    expected : str
+        What would be right, without the value that was wrong: for logs that must not hold values.
+    """
+
+    def __init__(self, message: str, expected: str = "") -> None:
+        super().__init__(message)
+        self.expected = expected
+
+
+class TrainingError(ContactReasonsError, ValueError):
+    """Texts and labels do not allow a classifier to be trained."""
+
+
+class BundleError(ContactReasonsError):
+    """A model directory cannot be trusted or cannot be read."""
+
+
+class PackError(ContactReasonsError, LookupError):
+    """No such pack."""
+
+
+class BatchError(ContactReasonsError):
+    """A ticket file cannot be processed as asked."""
+
+
+def shorten(value: object, limit: int = 60) -> str:
+    """``repr`` of a value for an error message, cut to at most ``limit`` characters."""
+    if isinstance(value, str | bytes):
+        value = value[: limit + 1]
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def nearest(wrong: object, known: Iterable[str], *, limit: int = 12) -> str:
+    """Half a sentence that names the nearest known word, or the known words if none is near.
+
+    >>> nearest("delivry", ["delivery", "returns"])
+    "did you mean 'delivery'?"
+    >>> nearest("x", ["delivery", "returns"])
+    "known: 'delivery', 'returns'"
+    """
+    names = list(known)
+    close = difflib.get_close_matches(str(wrong)[:100], names[:2000], n=1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return "known: " + ", ".join(repr(name) for name in names[:limit]) + more

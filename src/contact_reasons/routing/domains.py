@@ -1,0 +1,472 @@
+"""Inputs of a policy: closed, typed domains, and the cells that rules write about them.
+
+A domain cuts its values into finitely many *atoms* that no rule can tell apart: each enum value, both
+booleans, each stretch of numbers between two limits that some rule names, each reason, and "missing". A cell
+is a set of atoms, held as the bits of an integer. That is what makes one compiled table, fast routing and
+total proofs possible.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from contact_reasons.errors import PolicyError, RoutingError, nearest, shorten
+
+__all__ = [
+    "BoolDomain",
+    "Cell",
+    "Domain",
+    "EnumDomain",
+    "IntDomain",
+    "NumberDomain",
+    "RealDomain",
+    "TreeDomain",
+]
+
+MISSING: Final = "missing"
+AtomArray = npt.NDArray[np.int64]
+Key = tuple[float, int]
+"""A place on the number line: ``(x, 0)`` is at x, ``(x, 1)`` just after it."""
+
+_TRUE, _FALSE = ("true", "True"), ("false", "False")
+
+
+class Cell(NamedTuple):
+    """A condition on one input, before the atoms are known.
+
+    Parameters
+    ----------
+    text : str
+        As people read it, such as ``'>= 0.8'`` or ``'gold or platinum'``.
+    values : tuple of str
+        Names of atoms, for enums, booleans and trees.
+    spans : tuple of (Key, Key)
+        Half-open stretches, for numbers.
+    missing : bool
+        Whether a missing value meets the condition.
+    """
+
+    text: str
+    values: tuple[str, ...] = ()
+    spans: tuple[tuple[Key, Key], ...] = ()
+    missing: bool = False
+
+
+class Domain(ABC):
+    """One typed input of a policy.
+
+    Parameters
+    ----------
+    name : str
+    nullable : bool
+        Whether a value may be missing (None or NaN).
+
+    Attributes
+    ----------
+    n_atoms : int
+        Number of atoms, "missing" included; known after `cut`.
+    """
+
+    kind: str
+
+    def __init__(self, name: str, nullable: bool) -> None:
+        self.name = name
+        self.nullable = nullable
+        self.n_atoms = 0
+
+    def parse(self, cell: Any) -> Cell:
+        """The condition written in a rule's cell: a value, a list of values, a range, ``missing``.
+
+        Raises
+        ------
+        PolicyError
+            Without the place, which the caller adds.
+        """
+        parts = [self._parse_one(part) for part in (cell if isinstance(cell, list | tuple) else [cell])]
+        if not parts:
+            raise PolicyError("the list is empty, so no contact could meet the condition; leave the input out")
+        return Cell(
+            " or ".join(part.text for part in parts),
+            tuple(value for part in parts for value in part.values),
+            tuple(span for part in parts for span in part.spans),
+            any(part.missing for part in parts),
+        )
+
+    def _parse_one(self, part: Any) -> Cell:
+        if part is None or part == MISSING:
+            if not self.nullable:
+                raise PolicyError(f"{self.name} is not nullable, so it is never missing; add nullable: true or drop it")
+            return Cell(MISSING, missing=True)
+        return self._parse_value(part)
+
+    @abstractmethod
+    def _parse_value(self, part: Any) -> Cell:
+        """The condition in one part of a cell that is not ``missing``."""
+
+    @abstractmethod
+    def cut(self, cells: Iterable[Cell]) -> None:
+        """Fix the atoms, given every cell that any rule writes about this input."""
+
+    @abstractmethod
+    def mask(self, cell: Cell) -> int:
+        """The atoms of a cell, as bits."""
+
+    @abstractmethod
+    def atom(self, value: Any) -> int:
+        """The atom of one value.
+
+        Raises
+        ------
+        RoutingError
+            If the value is missing and must not be, or unknown, or of the wrong type.
+        """
+
+    @abstractmethod
+    def witness(self, atom: int) -> Any:
+        """Some value of an atom; None for "missing"."""
+
+    @abstractmethod
+    def from_text(self, text: str) -> Any:
+        """The value that a text in a file stands for; an empty text is missing.
+
+        Raises
+        ------
+        RoutingError
+            If the text does not stand for a value of this input.
+        """
+
+    def atoms(self, column: Any) -> AtomArray:
+        """The atom of each value of a column, shape (n,).
+
+        Raises
+        ------
+        RoutingError
+            Listing every unknown value with how often and where it occurs first.
+        """
+        values = _as_list(column)
+        out = np.empty(len(values), dtype=np.int64)
+        cache: dict[Any, int] = {}
+        wrong: dict[str, list[int]] = {}
+        first: RoutingError | None = None
+        for row, value in enumerate(values):
+            try:
+                out[row] = cache[value.__class__, value]
+            except (KeyError, TypeError):
+                try:
+                    out[row] = self.atom(value)
+                    cache[value.__class__, value] = int(out[row])
+                except RoutingError as exc:
+                    first = first or exc
+                    wrong.setdefault(shorten(value), []).append(row)
+        if first is not None:
+            raise self._wrong_column(first, wrong)
+        return out
+
+    def _wrong_column(self, first: RoutingError, wrong: Mapping[str, Sequence[int]]) -> RoutingError:
+        listed = ", ".join(
+            f"{value} ({len(rows)} x, first in row {rows[0]})" for value, rows in list(wrong.items())[:8]
+        )
+        more = f" and {len(wrong) - 8} more values" if len(wrong) > 8 else ""
+        return RoutingError(f"{first} In this column: {listed}{more}.")
+
+    def _refuse(self, value: Any, right: str) -> RoutingError:
+        what = "missing" if value is None or value != value else shorten(value)
+        return RoutingError(f"input {self.name!r} is {what}; it must be {right}.", right)
+
+    @property
+    def full(self) -> int:
+        """The mask of all atoms."""
+        return (1 << self.n_atoms) - 1
+
+
+def _as_list(column: Any) -> list[Any]:
+    for method in ("to_pylist", "tolist", "to_list"):
+        convert = getattr(column, method, None)
+        if convert is not None:
+            return list(convert())
+    return list(column)
+
+
+class _NamedDomain(Domain):
+    """A domain whose atoms have names."""
+
+    def __init__(self, name: str, nullable: bool, names: Sequence[Any]) -> None:
+        super().__init__(name, nullable)
+        self.names = tuple(names)
+        self._index: dict[Any, int] = {value: i for i, value in enumerate(self.names)}
+        if nullable:
+            self._index[None] = len(self.names)
+        self.n_atoms = len(self._index)
+
+    def cut(self, cells: Iterable[Cell]) -> None:
+        """Nothing to do: the atoms are the names."""
+
+    def mask(self, cell: Cell) -> int:
+        bits = sum(1 << self._index[self._key(value)] for value in set(cell.values))
+        return bits | (1 << self._index[None] if cell.missing else 0)
+
+    def _key(self, value: str) -> Any:
+        return value
+
+    def witness(self, atom: int) -> Any:
+        return self.names[atom] if atom < len(self.names) else None
+
+    def _unknown(self, value: Any) -> RoutingError:
+        if value is None or value != value:
+            return self._refuse(value, "given: this input is not nullable")
+        if not isinstance(value, str):
+            return self._refuse(value, f"a string; {nearest(value, self.names)}")
+        return self._refuse(value, f"one of its known values; {nearest(value, self.names)}")
+
+
+class EnumDomain(_NamedDomain):
+    """One of a list of names."""
+
+    kind = "enum"
+
+    def _parse_value(self, part: Any) -> Cell:
+        text = str(part)
+        if text not in self._index:
+            raise PolicyError(f"{shorten(text)} is not a value of {self.name}; {nearest(text, self.names)}")
+        return Cell(text, (text,))
+
+    def atom(self, value: Any) -> int:
+        try:
+            return self._index[value]
+        except (KeyError, TypeError):
+            if self.nullable and isinstance(value, float) and math.isnan(value):
+                return self._index[None]
+            raise self._unknown(value) from None
+
+    def from_text(self, text: str) -> Any:
+        if text == "":
+            return None
+        if text not in self._index:
+            raise self._unknown(text)
+        return text
+
+
+class TreeDomain(EnumDomain):
+    """A contact reason: a secondary id, a bare primary (the secondary was not sure), or missing.
+
+    ``billing.refund`` is that secondary, ``billing`` the bare primary, ``billing.*`` both and all its siblings.
+    """
+
+    kind = "tree"
+
+    def __init__(self, name: str, nullable: bool, tree: Mapping[str, Sequence[str]]) -> None:
+        self.tree = {primary: tuple(f"{primary}.{leaf}" for leaf in leaves) for primary, leaves in tree.items()}
+        super().__init__(name, nullable, [leaf for p, leaves in self.tree.items() for leaf in (p, *leaves)])
+
+    def _parse_value(self, part: Any) -> Cell:
+        text = str(part).replace("/", ".")
+        if text.endswith(".*"):
+            primary = text[:-2]
+            if primary not in self.tree:
+                raise PolicyError(f"{shorten(primary)} is not a primary reason; {nearest(primary, self.tree)}")
+            return Cell(text, (primary, *self.tree[primary]))
+        return super()._parse_value(text)
+
+
+class BoolDomain(_NamedDomain):
+    """True or false."""
+
+    kind = "bool"
+
+    def __init__(self, name: str, nullable: bool) -> None:
+        super().__init__(name, nullable, (False, True))
+
+    def _parse_value(self, part: Any) -> Cell:
+        if part is True or part in _TRUE:
+            return Cell("true", ("true",))
+        if part is False or part in _FALSE:
+            return Cell("false", ("false",))
+        raise PolicyError(f"{shorten(part)} is not a value of {self.name}; write true or false")
+
+    def _key(self, value: str) -> Any:
+        return value == "true"
+
+    def atom(self, value: Any) -> int:
+        if isinstance(value, bool | np.bool_):
+            return int(value)
+        if self.nullable and (value is None or (isinstance(value, float) and math.isnan(value))):
+            return 2
+        raise self._refuse(value, "True or False" + (" or None" if self.nullable else ": this input is not nullable"))
+
+    def from_text(self, text: str) -> Any:
+        folded = text.strip().lower()
+        if folded in ("true", "1", "yes"):
+            return True
+        if folded in ("false", "0", "no"):
+            return False
+        if folded == "":
+            return None
+        raise self._refuse(text, "true or false (also yes/no, 1/0), or empty if it is not known")
+
+
+_NUMBER: Final = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
+_COMPARE: Final = re.compile(rf"\s*(<=|>=|<|>)\s*({_NUMBER})\s*\Z")
+_RANGE: Final = re.compile(rf"\s*([\[(])\s*({_NUMBER}|-inf)\s*,\s*({_NUMBER}|inf)\s*([\])])\s*\Z")
+_EXACT: Final = re.compile(rf"\s*{_NUMBER}\s*\Z")
+
+
+class NumberDomain(Domain):
+    """A number between two limits, both included; open-ended where a limit is infinite."""
+
+    def __init__(self, name: str, nullable: bool, low: float, high: float) -> None:
+        super().__init__(name, nullable)
+        if not low <= high:
+            raise PolicyError(f"min {low:g} is above max {high:g}; swap them")
+        self.low, self.high = low, high
+        self.cuts: list[Key] = []
+
+    def _parse_value(self, part: Any) -> Cell:
+        text = part if isinstance(part, str) else "" if isinstance(part, bool) else repr(part)
+        compare, span = _COMPARE.match(text), _RANGE.match(text)
+        first: Key
+        last: Key
+        if compare:
+            limit = float(compare.group(2))
+            first, last = (self.low, 0), (self.high, 1)
+            match compare.group(1):
+                case "<":
+                    last = (limit, 0)
+                case "<=":
+                    last = (limit, 1)
+                case ">":
+                    first = (limit, 1)
+                case _:
+                    first = (limit, 0)
+        elif span:
+            first = (float(span.group(2)), 0 if span.group(1) == "[" else 1)
+            last = (float(span.group(3)), 1 if span.group(4) == "]" else 0)
+        elif _EXACT.match(text):
+            first, last = (float(text), 0), (float(text), 1)
+        else:
+            raise PolicyError(
+                f"{shorten(part)} is not a condition on the number {self.name}; "
+                "write a number, '>= 3', '< 0.5', '[0, 10)' or 'missing'"
+            )
+        first, last = (
+            max(self._key(first), self._key((self.low, 0))),
+            min(self._key(last), self._key((self.high, 1))),
+        )
+        if first >= last:
+            raise PolicyError(
+                f"{shorten(part)} holds no value of {self.name}, which lies in [{self.low:g}, {self.high:g}]; "
+                "no contact could meet the condition"
+            )
+        return Cell(text.strip(), spans=((first, last),))
+
+    def _key(self, key: Key) -> Key:
+        return key
+
+    def cut(self, cells: Iterable[Cell]) -> None:
+        keys = {self._key((self.low, 0)), self._key((self.high, 1))}
+        keys.update(key for cell in cells for span in cell.spans for key in span)
+        self.cuts = sorted(keys)
+        self.n_atoms = len(self.cuts) - 1 + self.nullable
+        self._at = np.array([x for x, after in self.cuts[1:-1] if not after])
+        self._after = np.array([x for x, after in self.cuts[1:-1] if after])
+
+    def mask(self, cell: Cell) -> int:
+        bits = 0
+        for first, last in cell.spans:
+            for atom in range(len(self.cuts) - 1):
+                if first <= self.cuts[atom] and self.cuts[atom + 1] <= last:
+                    bits |= 1 << atom
+        return bits | (1 << (self.n_atoms - 1) if cell.missing else 0)
+
+    def atom(self, value: Any) -> int:
+        if value is None or value != value:
+            if self.nullable:
+                return self.n_atoms - 1
+            raise self._refuse(value, "given: this input is not nullable")
+        if not self._is_number(value) or not self.low <= value <= self.high:
+            raise self._refuse(value, self._right())
+        return bisect.bisect_right(self.cuts, (value, 0)) - 1
+
+    def atoms(self, column: Any) -> AtomArray:
+        values = np.asarray(column)
+        if values.dtype.kind not in self._dtype_kinds:
+            return super().atoms(column)
+        outside = ~((values >= self.low) & (values <= self.high))
+        missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=np.bool_)
+        if (outside & ~(missing & self.nullable)).any():
+            return super().atoms(column)
+        found = np.searchsorted(self._at, values, "right") + np.searchsorted(self._after, values, "left")
+        return np.where(missing, self.n_atoms - 1, found).astype(np.int64)
+
+    _dtype_kinds = "iuf"
+
+    @staticmethod
+    def _is_number(value: Any) -> bool:
+        return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+    def _right(self) -> str:
+        noun = "a whole number" if self.kind == "int" else "a number"
+        return f"{noun} from {self.low:g} to {self.high:g}" + (", or None if it is not known" if self.nullable else "")
+
+
+class RealDomain(NumberDomain):
+    """A real number."""
+
+    kind = "real"
+
+    def witness(self, atom: int) -> Any:
+        if atom >= len(self.cuts) - 1:
+            return None
+        (first, after), (last, _) = self.cuts[atom], self.cuts[atom + 1]
+        if not after and first > -math.inf:
+            return first
+        if first == -math.inf:
+            return last - 1.0 if last < math.inf else 0.0
+        return first + 1.0 if last == math.inf else (first + last) / 2
+
+    def from_text(self, text: str) -> Any:
+        if text.strip() == "":
+            return None
+        try:
+            return float(text)
+        except ValueError:
+            raise self._refuse(text, self._right()) from None
+
+
+class IntDomain(NumberDomain):
+    """A whole number."""
+
+    kind = "int"
+    _dtype_kinds = "iu"
+
+    def _key(self, key: Key) -> Key:
+        x, after = key
+        if math.isinf(x):
+            return x, after
+        whole = math.floor(x)
+        return (whole + 1 if x > whole or after else whole), 0
+
+    @staticmethod
+    def _is_number(value: Any) -> bool:
+        return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+    def witness(self, atom: int) -> Any:
+        if atom >= len(self.cuts) - 1:
+            return None
+        first, last = self.cuts[atom][0], self.cuts[atom + 1][0]
+        return int(first) if first > -math.inf else int(last) - 1 if last < math.inf else 0
+
+    def from_text(self, text: str) -> Any:
+        if text.strip() == "":
+            return None
+        try:
+            return int(text)
+        except ValueError:
+            raise self._refuse(text, self._right()) from None

@@ -1,0 +1,357 @@
+"""`RoutingPolicy`: an ordered table of rules from a contact's values to one recommendation.
+
+Routing is a pure function of the values: no clock, no file, no model. The first rule whose conditions all hold
+decides. The file's language is closed (values, lists, ranges, ``missing``; no expressions), which is what makes
+proofs about it total.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from contact_reasons.errors import PolicyError, RoutingError, nearest, shorten
+from contact_reasons.records import Because, Recommendation
+from contact_reasons.resources import pack_files
+from contact_reasons.routing.domains import Domain
+from contact_reasons.routing.proof import STEP_BUDGET, OutOfSteps, uncovered_point
+from contact_reasons.routing.rulefile import Outcome, Promise, RoutingRule, RuleTable, read_rule_table
+from contact_reasons.taxonomy import Taxonomy
+from contact_reasons.taxonomy.strict_yaml import StrictDocument, load_strict_yaml
+
+__all__ = ["PolicyAnalysis", "PromiseVerdict", "RoutedColumns", "RoutingPolicy"]
+
+
+class RoutedColumns(NamedTuple):
+    """Recommendations for n rows, as columns.
+
+    Parameters
+    ----------
+    channel : ndarray of str, shape (n,)
+    priority : ndarray of int64, shape (n,)
+    rule_id : ndarray of str, shape (n,)
+    rule_index : ndarray of int64, shape (n,)
+        Position of the deciding rule in ``policy.rules``.
+    """
+
+    channel: npt.NDArray[np.str_]
+    priority: npt.NDArray[np.int64]
+    rule_id: npt.NDArray[np.str_]
+    rule_index: npt.NDArray[np.int64]
+
+
+class PromiseVerdict(NamedTuple):
+    """Whether a ``never`` promise holds.
+
+    Parameters
+    ----------
+    name : str
+    kept : bool or None
+        None if the step budget ran out.
+    counterexample : dict or None
+        Values that, routed, break the promise.
+    rule_id : str or None
+        The rule that breaks it.
+    """
+
+    name: str
+    kept: bool | None
+    counterexample: dict[str, Any] | None = None
+    rule_id: str | None = None
+
+
+class PolicyAnalysis(NamedTuple):
+    """What was proved about a policy.
+
+    Parameters
+    ----------
+    complete : bool or None
+        Whether every possible contact has a rule; None if the step budget ran out.
+    gap : dict or None
+        Values of a contact that no rule answers.
+    unreachable : tuple of str
+        Rules that can never decide, because earlier ones together cover them.
+    promises : tuple of PromiseVerdict
+    """
+
+    complete: bool | None
+    gap: dict[str, Any] | None
+    unreachable: tuple[str, ...]
+    promises: tuple[PromiseVerdict, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Complete, every rule reachable and every promise kept."""
+        return self.complete is True and not self.unreachable and all(verdict.kept for verdict in self.promises)
+
+
+class RoutingPolicy:
+    """An ordered table of routing rules, compiled once for single contacts and for columns.
+
+    Parameters
+    ----------
+    table : RuleTable
+        A rule file's content, checked; use `load`, `from_yaml` or `from_dict` to get one.
+
+    Examples
+    --------
+    >>> policy = RoutingPolicy.from_dict({
+    ...     "router": "tiny", "version": "1",
+    ...     "inputs": {"open": {"type": "bool"}},
+    ...     "rules": [{"id": "now", "when": {"open": True}, "then": {"channel": "chat", "priority": 5}},
+    ...               {"id": "later", "when": {}, "then": {"channel": "message", "priority": 8}}]})
+    >>> policy.route({"open": True}).channel
+    <Channel.CHAT: 'chat'>
+    """
+
+    def __init__(self, table: RuleTable) -> None:
+        self._table = table
+        self.policy_id = table.policy_id
+        self.version = table.version
+        self.sha256 = table.sha256
+        self.inputs: tuple[str, ...] = tuple(table.domains)
+        self.rules: tuple[RoutingRule, ...] = table.rules
+        self.promises: tuple[Promise, ...] = table.promises
+        self._domains: tuple[Domain, ...] = tuple(table.domains.values())
+        self._names = frozenset(self.inputs)
+        for domain in self._domains:
+            domain.cut([cells[domain.name] for cells in table.all_conditions() if domain.name in cells])
+        self._boxes = [self._box(rule.when) for rule in self.rules]
+        self._assumed = [self._box(when) for when in table.assumed]
+        self._compiled = [self._rules_by_atom(column) for column in range(len(self._domains))]
+        self._all_rules = (1 << len(self.rules)) - 1
+
+    @classmethod
+    def load(cls, pack: str | Path) -> Self:
+        """The policy of a pack, by its name or folder, or of a file, by its path."""
+        path = Path(pack)
+        return cls.from_yaml(path if path.suffix in (".yaml", ".yml") else pack_files(pack).policy)
+
+    @classmethod
+    def from_yaml(cls, path: str | Path, *, taxonomy: Taxonomy | None = None) -> Self:
+        """The policy in a rule file; see ``docs/reference/rule-file.md``.
+
+        Parameters
+        ----------
+        path : str or Path
+        taxonomy : Taxonomy, optional
+            Reasons of a ``tree`` input that names a taxonomy; by default ``taxonomy.yaml`` beside the file.
+
+        Raises
+        ------
+        PolicyError
+            If the file is wrong, with file, line, key and what would be right.
+        """
+        document = load_strict_yaml(path, PolicyError)
+        return cls(read_rule_table(document, taxonomy, Path(path).parent / "taxonomy.yaml"))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Self:
+        """The policy described by a mapping of the same shape as the rule file."""
+        return cls(read_rule_table(StrictDocument(dict(data), {}, ""), taxonomy, None))
+
+    # ------------------------------------------------------------------------------------------ routing
+
+    def route(self, values: Mapping[str, Any]) -> Recommendation:
+        """The recommendation for one contact's values.
+
+        A missing value (None, NaN or an absent key) is only allowed for nullable inputs, and meets only conditions that
+        list ``missing``.
+
+        Parameters
+        ----------
+        values : mapping of str to value
+            By input name.
+
+        Raises
+        ------
+        RoutingError
+            If a key is no input of the policy, a value is missing, unknown or of the wrong type, or no rule matches.
+        """
+        if not values.keys() <= self._names:
+            wrong = sorted(values.keys() - self._names)[0]
+            raise RoutingError(
+                f"{wrong!r} is not an input of policy {self.policy_id!r}; {nearest(wrong, self.inputs)} Leave it out or rename it."
+            )
+        hits = self._all_rules
+        for domain, masks in zip(self._domains, self._compiled, strict=True):
+            hits &= masks[domain.atom(values.get(domain.name))]
+        if not hits:
+            return self._no_match(values)
+        index = (hits & -hits).bit_length() - 1
+        rule = self.rules[index]
+        because = tuple([Because(name, values.get(name), cell.text) for name, cell in rule.when.items()])
+        return self._recommend(rule.id, rule.then, because, self._ids(hits & ~(1 << index)))
+
+    def route_many(self, columns: Any) -> RoutedColumns:
+        """Recommendations for many rows, equal to `route` row by row.
+
+        Parameters
+        ----------
+        columns : mapping of str to array-like of shape (n,), or a data frame
+            Absent columns of nullable inputs count as missing.
+
+        Raises
+        ------
+        RoutingError
+            As for `route`; unknown values are listed with their counts and first rows.
+        """
+        names = [str(name) for name in (columns.keys() if isinstance(columns, Mapping) else columns.columns)]
+        for name in names:
+            if name not in self._names:
+                raise RoutingError(
+                    f"{name!r} is not an input of policy {self.policy_id!r}; {nearest(name, self.inputs)}"
+                )
+        if not names:
+            raise RoutingError(f"no columns were given; policy {self.policy_id!r} reads {', '.join(self.inputs)}")
+        lengths = {name: len(columns[name]) for name in names}
+        if len(set(lengths.values())) > 1:
+            raise RoutingError(f"columns differ in length: {lengths}; give one value a row")
+        n_rows = lengths[names[0]]
+        n_words = (len(self.rules) + 63) // 64
+        hits = np.tile(_words(self._all_rules, n_words), (n_rows, 1))
+        for domain, masks in zip(self._domains, self._compiled, strict=True):
+            table = np.array([_words(mask, n_words) for mask in masks], dtype=np.uint64)
+            if domain.name in lengths:
+                hits &= table[domain.atoms(columns[domain.name])]
+            elif n_rows:
+                hits &= table[domain.atom(None)]
+        index = _first_bits(hits, len(self.rules))
+        unmatched = np.flatnonzero(index == len(self.rules))
+        if len(unmatched) and self._table.on_no_match is None:
+            raise RoutingError(
+                f"policy {self.policy_id!r} has no rule for {len(unmatched)} of {n_rows} rows, first row {unmatched[0]}; "
+                "`contact-reasons validate` shows what the rules leave out"
+            )
+        outcomes = [rule.then for rule in self.rules]
+        ids = [rule.id for rule in self.rules]
+        if self._table.on_no_match is not None:
+            outcomes.append(self._table.on_no_match)
+            ids.append("on_no_match")
+        return RoutedColumns(
+            np.array([str(outcome.channel) for outcome in outcomes])[index],
+            np.array([outcome.priority for outcome in outcomes], dtype=np.int64)[index],
+            np.array(ids)[index],
+            index,
+        )
+
+    def from_text(self, name: str, text: str) -> Any:
+        """The value of an input that a text in a file stands for; an empty text is missing (None)."""
+        return self._table.domains[name].from_text(text)
+
+    def check(self, name: str, value: Any) -> None:
+        """Raise `RoutingError` unless the value is one that the input takes."""
+        self._table.domains[name].atom(value)
+
+    def _no_match(self, values: Mapping[str, Any]) -> Recommendation:
+        if self._table.on_no_match is None:
+            read = ", ".join(f"{name}={shorten(values.get(name))}" for name in self.inputs)
+            raise RoutingError(
+                f"no rule of policy {self.policy_id!r} matches {read}; add a last rule with `when: {{}}`, "
+                "or run `contact-reasons validate` to see every gap"
+            )
+        return self._recommend("on_no_match", self._table.on_no_match, (), ())
+
+    def _recommend(
+        self, rule_id: str, then: Outcome, because: tuple[Because, ...], also: tuple[str, ...]
+    ) -> Recommendation:
+        return Recommendation(
+            channel=then.channel,
+            priority=then.priority,
+            rule_id=rule_id,
+            because=because,
+            queue=then.queue,
+            skills=then.skills,
+            also_matched=also,
+            policy_id=self.policy_id,
+            policy_version=self.version,
+        )
+
+    def _ids(self, hits: int) -> tuple[str, ...]:
+        found = []
+        while hits:
+            low = hits & -hits
+            found.append(self.rules[low.bit_length() - 1].id)
+            hits ^= low
+        return tuple(found)
+
+    # -------------------------------------------------------------------------------------------- proof
+
+    def analyse(self, *, budget: int = STEP_BUDGET) -> PolicyAnalysis:
+        """Prove completeness, reachability of every rule, and every ``never`` promise.
+
+        Impossible combinations (``assume``) are left out of account.
+
+        Parameters
+        ----------
+        budget : int
+            Steps for each question; a verdict that needs more is None.
+        """
+        everything = tuple(domain.full for domain in self._domains)
+        complete, gap = (
+            self._cover(everything, [*self._boxes, *self._assumed], budget)
+            if self._table.on_no_match is None
+            else (True, None)
+        )
+        unreachable = tuple(
+            rule.id
+            for i, rule in enumerate(self.rules)
+            if self._cover(self._boxes[i], [*self._boxes[:i], *self._assumed], budget)[0] is True
+        )
+        promises = tuple(self._judge(promise, budget) for promise in self.promises)
+        return PolicyAnalysis(complete, gap, unreachable, promises)
+
+    def _judge(self, promise: Promise, budget: int) -> PromiseVerdict:
+        area = self._box(promise.when)
+        undecided = False
+        outcomes = [(rule.id, rule.then, box) for rule, box in zip(self.rules, self._boxes, strict=True)]
+        if self._table.on_no_match is not None:
+            outcomes.append(("on_no_match", self._table.on_no_match, area))
+        for i, (rule_id, then, box) in enumerate(outcomes):
+            if then.channel in promise.channels:
+                region = tuple(own & other for own, other in zip(box, area, strict=True))
+                covered, point = self._cover(region, [*self._boxes[:i], *self._assumed], budget)
+                if point is not None:
+                    return PromiseVerdict(promise.name, False, point, rule_id)
+                undecided = undecided or covered is None
+        return PromiseVerdict(promise.name, None if undecided else True)
+
+    def _cover(
+        self, box: tuple[int, ...], boxes: Sequence[tuple[int, ...]], budget: int
+    ) -> tuple[bool | None, dict[str, Any] | None]:
+        try:
+            point = uncovered_point(box, boxes, budget=budget)
+        except OutOfSteps:
+            return None, None
+        if point is None:
+            return True, None
+        return False, {domain.name: domain.witness(atom) for domain, atom in zip(self._domains, point, strict=True)}
+
+    def _box(self, when: Mapping[str, Any]) -> tuple[int, ...]:
+        return tuple(domain.mask(when[domain.name]) if domain.name in when else domain.full for domain in self._domains)
+
+    def _rules_by_atom(self, column: int) -> list[int]:
+        domain = self._domains[column]
+        return [
+            sum(1 << i for i, box in enumerate(self._boxes) if box[column] >> atom & 1)
+            for atom in range(domain.n_atoms)
+        ]
+
+
+def _words(mask: int, n_words: int) -> npt.NDArray[np.uint64]:
+    return np.array([mask >> (64 * word) & 0xFFFFFFFFFFFFFFFF for word in range(n_words)], dtype=np.uint64)
+
+
+def _first_bits(hits: npt.NDArray[np.uint64], none: int) -> npt.NDArray[np.int64]:
+    """Position of the lowest set bit of each row of words; ``none`` where no bit is set."""
+    lowest = hits & (~hits + np.uint64(1))
+    position = np.frexp(lowest.astype(np.float64))[1].astype(np.int64) - 1
+    filled = hits != 0
+    word = filled.argmax(axis=1)
+    rows = np.arange(len(hits))
+    found = word * 64 + position[rows, word]
+    return np.where(filled.any(axis=1), found, none)

@@ -1,0 +1,15 @@
+"""Taxonomies: primary and secondary contact reasons, read from YAML, validated, linted."""
+
+from contact_reasons.taxonomy.lint import LintFinding, lint_taxonomy
+from contact_reasons.taxonomy.model import NearMiss, PrimaryReason, SecondaryReason, Taxonomy
+from contact_reasons.taxonomy.strict_yaml import load_strict_yaml
+
+__all__ = [
+    "LintFinding",
+    "NearMiss",
+    "PrimaryReason",
+    "SecondaryReason",
+    "Taxonomy",
+    "lint_taxonomy",
+    "load_strict_yaml",
+]
