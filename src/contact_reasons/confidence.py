@@ -137,7 +137,9 @@ def _least_threshold(confidence: FloatArray, right: npt.NDArray[np.bool_], wante
         return 1.0
     order = np.argsort(-confidence, kind="stable")
     wrong = np.cumsum(~right[order])
-    fine = np.flatnonzero(wrong <= wanted_error * np.arange(1, len(order) + 1))
+    sorted_confidence = confidence[order]
+    last_of_equals = np.append(sorted_confidence[1:] < sorted_confidence[:-1], True)
+    fine = np.flatnonzero(last_of_equals & (wrong <= wanted_error * np.arange(1, len(order) + 1)))
     if not len(fine):
         return 1.0
-    return float(np.floor(confidence[order[fine[-1]]] * 10_000) / 10_000)
+    return float(sorted_confidence[fine[-1]])

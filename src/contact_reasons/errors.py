@@ -99,7 +99,7 @@ def nearest(wrong: object, known: Iterable[str], *, limit: int = 12) -> str:
     >>> nearest("x", ["delivery", "returns"])
     "known: 'delivery', 'returns'"
     """
-    names = list(known)
+    names = [str(name) for name in known]
     close = difflib.get_close_matches(str(wrong)[:100], names[:2000], n=1)
     if close:
         return f"did you mean {close[0]!r}?"

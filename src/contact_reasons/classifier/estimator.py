@@ -143,8 +143,9 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> npt.NDArray[np.str_]:
         """Most probable secondary id of each text, shape (n,)."""
-        best: npt.NDArray[np.str_] = self.classes_[self._predict(X).proba.argmax(axis=1)]
-        return best
+        best = self._predict(X).proba.argmax(axis=1)
+        chosen: npt.NDArray[np.str_] = self.classes_[best]
+        return chosen
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Probabilities in the order of ``classes_``, shape (n, k); rows sum to 1."""
@@ -152,8 +153,9 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_primary_proba(self, X: Any) -> FloatArray:
         """Probabilities in the order of ``primaries_``, shape (n, p): sums over the secondaries of each."""
+        proba = self._predict(X).proba
         _, starts = primary_index(self.classes_.tolist())
-        sums: FloatArray = np.add.reduceat(self._predict(X).proba, starts, axis=1)
+        sums: FloatArray = np.add.reduceat(proba, starts, axis=1)
         return sums
 
     def predict_scope(self, X: Any) -> FloatArray:

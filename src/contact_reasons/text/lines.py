@@ -1,0 +1,71 @@
+"""Lines of a message: plain line ends, and whether anything is said."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["plain_lines", "says_something"]
+
+_LINE_ENDS: Final = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_INVISIBLE: Final = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
+)
+
+
+_GAPS: Final = re.compile(r"\n{3,}")
+
+
+def plain_lines(text: str) -> str:
+    """Line ends as ``\\n``, at most one empty line in a row; control, zero-width and direction characters gone."""
+    return _GAPS.sub("\n\n", _INVISIBLE.sub("", _LINE_ENDS.sub("\n", text)))
+
+
+_FILLER: Final = frozenset(
+    [
+        "hi",
+        "hello",
+        "hey",
+        "dear",
+        "all",
+        "team",
+        "sir",
+        "madam",
+        "please",
+        "pls",
+        "see",
+        "look",
+        "below",
+        "above",
+        "attached",
+        "attachment",
+        "email",
+        "mail",
+        "message",
+        "fyi",
+        "fw",
+        "fwd",
+        "forwarding",
+        "forwarded",
+        "thanks",
+        "thank",
+        "you",
+        "regards",
+        "kind",
+        "best",
+        "cheers",
+        "re",
+        "my",
+        "the",
+        "this",
+        "for",
+        "your",
+        "info",
+        "information",
+    ]
+)
+
+
+def says_something(text: str) -> bool:
+    """Whether any word is left that is not a greeting, a thank-you or "see below"."""
+    return any(word not in _FILLER for word in re.findall(r"\w+", text[:4000].casefold()))

@@ -1,0 +1,157 @@
+"""Mails: earlier messages, signatures and disclaimers left out."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from contact_reasons.text.lines import says_something
+
+__all__ = ["strip_history", "strip_signature"]
+
+_WROTE: Final = re.compile(
+    r"(?:(?:On|Am|Le|El|Il|Op|Den|Em|Dnia|W dniu)\s.{4,250}|.{4,200}<[^<>\s]{3,100}>.{0,60})"
+    r"\b(?:wrote|schrieb|a écrit|écrit|escribió|ha scritto|schreef|skrev|escreveu|napisał)\b.{0,80}:\s*\Z",
+    re.I,
+)
+_ORIGINAL: Final = re.compile(
+    r"\s*[-_=*>\s]{2,40}(?:original message|original-nachricht|ursprüngliche nachricht|message d'origine|message original"
+    r"|mensaje original|messaggio originale|oorspronkelijk bericht|ursprungligt meddelande|forwarded message"
+    r"|weitergeleitete nachricht|message transféré|mensaje reenviado)[-_=*\s]{0,40}\Z",
+    re.I,
+)
+_BEGIN_FORWARD: Final = re.compile(
+    r"\s*(?:begin forwarded message|anfang der weitergeleiteten nachricht)\s*:\s*\Z", re.I
+)
+_REPLY_ABOVE: Final = re.compile(r".{0,20}(?:type|write|reply).{0,30}above this line.{0,20}\Z", re.I)
+_HEADER_FROM: Final = re.compile(r"\s*\*?(?:from|von|de|da|van|från|od)\s?\*?:\*?\s.{1,300}\Z", re.I)
+_HEADER_OTHER: Final = re.compile(
+    r"\s*\*?(?:sent|date|to|cc|subject|reply-to|gesendet|datum|an|betreff|envoyé|à|objet|enviado|para|asunto|inviato|a|oggetto"
+    r"|verzonden|aan|onderwerp|skickat|till|ämne)\s?\*?:\*?\s.{0,300}\Z",
+    re.I,
+)
+
+
+def strip_history(text: str) -> str:
+    """The newest message of a mail: quoted lines and everything below a reply or forward header left out.
+
+    If nothing that says something is left (a bare "see below", an all-quoted text), the earlier message is
+    kept, without its headers and marks.
+    """
+    lines = text.split("\n")
+    cut = _history_start(lines)
+    own = [line for line in lines[:cut] if not line.lstrip().startswith(">")]
+    if says_something("\n".join(own)):
+        return "\n".join(own)
+    kept = (line.lstrip("> \t") for line in lines)
+    return "\n".join(line for line in kept if not _is_mail_header(line))
+
+
+def _history_start(lines: list[str]) -> int:
+    """Index of the first line of the earlier mails that follow; ``len(lines)`` if there are none."""
+    for i, line in enumerate(lines):
+        if len(line) > 500:
+            continue
+        if _ORIGINAL.match(line) or _BEGIN_FORWARD.match(line) or _REPLY_ABOVE.match(line):
+            return i
+        if (
+            _HEADER_FROM.match(line)
+            and sum(bool(_HEADER_OTHER.match(near[:400])) for near in lines[i + 1 : i + 6]) >= 2
+        ):
+            return i
+        stop = _wrote_stop(lines, i)
+        if stop:
+            following = next((near.lstrip() for near in lines[stop:] if near.strip()), "")
+            if not following.startswith(">"):
+                return i
+            lines[i:stop] = [f"> {near}" for near in lines[i:stop]]  # answered below the quote
+    return len(lines)
+
+
+def _wrote_stop(lines: list[str], start: int) -> int:
+    """Where an "On ... wrote:" that begins at ``start`` and runs over at most three lines stops; else 0."""
+    joined = ""
+    for stop in range(start + 1, min(start + 4, len(lines) + 1)):
+        joined = f"{joined} {lines[stop - 1].strip()}".strip()
+        if len(joined) > 500 or not joined:
+            return 0
+        if joined.endswith(":"):
+            return stop if _WROTE.match(joined) else 0
+    return 0
+
+
+def _is_mail_header(line: str) -> bool:
+    if len(line) > 500:
+        return False
+    return any(
+        pattern.match(line)
+        for pattern in (_ORIGINAL, _BEGIN_FORWARD, _REPLY_ABOVE, _HEADER_FROM, _HEADER_OTHER, _WROTE)
+    )
+
+
+_DEVICE: Final = re.compile(
+    r"\s*(?:(?:sent|gesendet|envoyé|enviado|inviato|verzonden|skickat)\s+(?:from|via|von|de|da|vanaf|från)\s+(?:my|mein\w*|mon|meu|mi|il|"
+    r"mijn|min)?.{2,40}|get outlook for .{2,20}|(?:sent|scanned) (?:with|by) .{2,40})\Z",
+    re.I,
+)
+_SIGN_OFF: Final = re.compile(
+    r"\s*(?:(?:with )?(?:kind|best|warm|many|kindest|warmest)(?:est)? (?:regards|wishes|thanks)|regards|rgds|best|cheers|ta|"
+    r"(?:many )?thanks(?: again| in advance| so much| very much)?|thank you(?: again| in advance| so much| very much| for your help)?|"
+    r"yours(?: (?:sincerely|faithfully|truly))?|sincerely|respectfully|mit freundlichen grüßen|mfg|cordialement|saludos|greetings|"
+    r"good day|have a (?:nice|good|great) day)\s*[,.!;-]*\s*\Z",
+    re.I,
+)
+_DISCLAIMER: Final = tuple(
+    re.compile(pattern, re.I)
+    for pattern in (
+        r"confidential",
+        r"intended (?:only |solely |exclusively )?(?:for|recipient)|named (?:addressee|recipient)|intended recipient",
+        r"privileged|unauthori[sz]ed|disclos",
+        r"in error|delete (?:it|this|the)|notify the sender",
+        r"virus|malware",
+        r"registered (?:in|office)|company (?:no|number|registration)",
+        r"(?:think|consider) .{0,30}(?:before|environment).{0,20}print",
+    )
+)
+_SIGNATURE_LINES, _SIGNATURE_CHARS = 8, 70
+
+
+def strip_signature(text: str) -> str:
+    """The text without sign-off, name block, device line and legal disclaimer at its end."""
+    lines = [line for line in text.split("\n") if not (len(line) < 90 and _DEVICE.match(line))]
+    lines = _without_disclaimers(lines)
+    while lines and not lines[-1].strip():
+        lines.pop()
+    for i, line in enumerate(lines):
+        if line.rstrip() in ("--", "—") and says_something("\n".join(lines[:i])):
+            lines = lines[:i]
+            break
+    first = max(0, len(lines) - _SIGNATURE_LINES - 1)
+    for i in range(len(lines) - 1, first - 1, -1):
+        if len(lines[i]) < 60 and _SIGN_OFF.match(lines[i]):
+            after = lines[i + 1 :]
+            if all(len(line) <= _SIGNATURE_CHARS and "?" not in line for line in after) and not any(
+                line.lower().startswith(("ps", "p.s")) for line in after
+            ):
+                kept = "\n".join(lines[:i])
+                return kept if says_something(kept) else "\n".join(lines)
+    return "\n".join(lines) if lines else text
+
+
+def _without_disclaimers(lines: list[str]) -> list[str]:
+    """Lines without legal paragraphs: long lines, or runs of lines, that speak of three of the usual things."""
+    kept: list[str] = []
+    block: list[str] = []
+    for line in [*lines, ""]:
+        if line.strip():
+            block.append(line)
+            continue
+        paragraph = " ".join(block)
+        if len(block) > 40 or sum(bool(part.search(paragraph[:3000])) for part in _DISCLAIMER) < 3:
+            kept.extend(block)
+        elif len(block) > 1:  # a legal line may stand under the message without a gap
+            kept.extend(near for near in block if not any(part.search(near[:1000]) for part in _DISCLAIMER))
+        if line or kept:
+            kept.append(line)
+        block = []
+    return kept

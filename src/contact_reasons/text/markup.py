@@ -1,0 +1,111 @@
+"""HTML to text, in one pass over the tags."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Final
+
+__all__ = ["html_to_text"]
+
+_KNOWN_TAG: Final = re.compile(
+    r"<(?:!doctype|!--|/?(?:html|head|body|div|p|br|span|table|tbody|tr|td|th|a|b|i|u|em|strong|font|ul|ol|li|h[1-6]"
+    r"|blockquote|img|hr|pre|style|script|meta|center|section|o:p)\b)",
+    re.I,
+)
+_ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,30});", re.I)
+_TAG_NAME: Final = re.compile(r"/?\s*([a-zA-Z][a-zA-Z0-9:]{0,30})")
+_SKIPPED: Final = {name: re.compile(rf"</{name}\b", re.I) for name in ("script", "style", "head", "title", "noscript")}
+_BREAKS: Final = frozenset(
+    [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "body",
+        "br",
+        "center",
+        "div",
+        "dd",
+        "dl",
+        "dt",
+        "fieldset",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hr",
+        "html",
+        "li",
+        "main",
+        "nav",
+        "ol",
+        "p",
+        "pre",
+        "section",
+        "table",
+        "tr",
+        "ul",
+    ]
+)
+_HISTORY_BOX: Final = re.compile(
+    r"gmail_quote|yahoo_quoted|moz-cite-prefix|divRplyFwdMsg|appendonsend|protonmail_quote|zmail_extra|tutanota_quote",
+    re.I,
+)
+_HISTORY_MARK: Final = "-----Original Message-----"
+
+
+def html_to_text(text: str) -> str:
+    """Text of an HTML message, one line a block; plain text comes back as it is, but for entities.
+
+    Quoted blocks come out as ``>`` lines and mail programs' history boxes behind an "original message" line,
+    so that `strip_history` knows them. Comments, scripts, styles and heads are left out.
+
+    >>> html_to_text("<p>Fish &amp; chips</p>cold!<br>Refund?")
+    'Fish & chips\\ncold!\\nRefund?'
+    """
+    if not _KNOWN_TAG.search(text):
+        return html.unescape(text) if _ENTITY.search(text) else text
+    out: list[str] = []
+    quote_depth = 0
+    position, length, next_close = 0, len(text), -2
+    while position < length:
+        opened = text.find("<", position)
+        if opened < 0:
+            out.append(text[position:])
+            break
+        out.append(text[position:opened])
+        if text.startswith("<!--", opened):
+            end = text.find("-->", opened + 4)
+            position = length if end < 0 else end + 3
+            continue
+        if next_close != -1 and next_close <= opened:
+            next_close = text.find(">", opened)
+        name = _TAG_NAME.match(text, opened + 1)
+        if next_close < 0 or (name is None and text[opened + 1 : opened + 2] not in ("!", "?")):
+            out.append("<")
+            position = opened + 1
+            continue
+        position = next_close + 1
+        tag = name.group(1).lower() if name else ""
+        closing = text.startswith("/", opened + 1)
+        if tag in _SKIPPED and not closing:
+            end_tag = _SKIPPED[tag].search(text, position)
+            position = end_tag.start() if end_tag else length
+        elif tag == "blockquote":
+            quote_depth = max(0, quote_depth + (-1 if closing else 1))
+            out.append("\n> " if quote_depth else "\n")
+        elif tag in _BREAKS:
+            attributes = text[opened : min(next_close, opened + 400)]
+            if tag in ("div", "hr") and not closing and _HISTORY_BOX.search(attributes):
+                out.append(f"\n{_HISTORY_MARK}")
+            out.append("\n> " if quote_depth else "\n")
+        elif tag in ("td", "th"):
+            out.append(" ")
+    lines = html.unescape("".join(out)).replace("\xa0", " ").split("\n")
+    return "\n".join(line for line in map(str.strip, lines) if line)

@@ -1,0 +1,383 @@
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import contact_reasons as cr
+from contact_reasons.errors import PolicyError, RoutingError
+from tests.strategies import INPUTS, TREE, VALUES, policies, values
+
+# ---------------------------------------------------------------- a slow, obvious twin of the rule language
+
+
+def holds(name: str, cell: Any, value: Any) -> bool:
+    if isinstance(cell, list):
+        return any(holds(name, part, value) for part in cell)
+    if cell == "missing" or value is None:
+        return cell == "missing" and value is None
+    kind = INPUTS[name]["type"]
+    if kind == "tree" and isinstance(cell, str) and cell.endswith(".*"):
+        return value == cell[:-2] or value.startswith(cell[:-1])
+    if kind in ("int", "real") and isinstance(cell, str):
+        for sign, compare in (("<=", "__le__"), (">=", "__ge__"), ("<", "__lt__"), (">", "__gt__")):
+            if cell.startswith(sign):
+                return bool(getattr(float(value), compare)(float(cell[len(sign) :])))
+        low, high = (float(part) for part in cell[1:-1].split(","))
+        return (low < value or (cell[0] == "[" and low == value)) and (
+            value < high or (cell[-1] == "]" and high == value)
+        )
+    return bool(cell == value)
+
+
+def slow_rule(policy: dict[str, Any], given_values: dict[str, Any]) -> dict[str, Any] | None:
+    for rule in policy["rules"]:
+        if all(holds(name, cell, given_values[name]) for name, cell in rule["when"].items()):
+            return dict(rule)
+    return None
+
+
+@given(data=policies(), rows=st.lists(values(), min_size=1, max_size=12))
+def test_routing_one_by_one_and_in_columns_equals_the_slow_twin(
+    data: dict[str, Any], rows: list[dict[str, Any]]
+) -> None:
+    policy = cr.RoutingPolicy.from_dict(data)
+    expected = [slow_rule(data, row) for row in rows]
+    answered = []
+    for row, rule in zip(rows, expected, strict=True):
+        if rule is None:
+            with pytest.raises(RoutingError, match="no rule of policy 'random' matches"):
+                policy.route(row)
+        else:
+            found = policy.route(row)
+            assert (found.rule_id, found.channel, found.priority) == (
+                rule["id"],
+                rule["then"]["channel"],
+                rule["then"]["priority"],
+            )
+            assert [because.input for because in found.because] == list(rule["when"])
+            assert found.also_matched == tuple(
+                later["id"]
+                for later in data["rules"][data["rules"].index(rule) + 1 :]
+                if all(holds(name, cell, row[name]) for name, cell in later["when"].items())
+            )
+            answered.append((row, rule))
+    if answered:
+        columns = {name: [row[name] for row, _ in answered] for name in INPUTS}
+        routed = policy.route_many(columns)
+        assert routed.rule_id.tolist() == [rule["id"] for _, rule in answered]
+        assert routed.channel.tolist() == [rule["then"]["channel"] for _, rule in answered]
+        assert routed.priority.tolist() == [rule["then"]["priority"] for _, rule in answered]
+
+
+@given(data=policies())
+def test_proofs_equal_trying_every_contact(data: dict[str, Any]) -> None:
+    data = copy.deepcopy(data)
+    data["never"] = [{"name": "p", "when": {"open": [False, "missing"]}, "channel": ["chat", "human_agent"]}]
+    policy = cr.RoutingPolicy.from_dict(data)
+    analysis = policy.analyse()
+    seen, gap, broken = set(), False, False
+    grid = {**VALUES, "wait": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 18, 19, 20, None]}
+    for combination in itertools.product(*grid.values()):
+        row = dict(zip(grid, combination, strict=True))
+        rule = slow_rule(data, row)
+        if rule is None:
+            gap = True
+        else:
+            seen.add(rule["id"])
+            broken = broken or (row["open"] is not True and rule["then"]["channel"] in ("chat", "human_agent"))
+    assert analysis.complete is (not gap)
+    assert set(analysis.unreachable) == {rule["id"] for rule in data["rules"]} - seen
+    assert analysis.promises[0].kept is (not broken)
+    if analysis.gap is not None:
+        assert slow_rule(data, analysis.gap) is None
+    if broken:
+        example = analysis.promises[0].counterexample
+        assert example is not None
+        assert policy.route(example).rule_id == analysis.promises[0].rule_id
+        assert policy.route(example).channel in ("chat", "human_agent")
+
+
+def test_golden_verdicts_on_completeness(golden_tables: Path) -> None:
+    tables = json.loads(golden_tables.read_text())["tables"]
+    checked = 0
+    for table in tables:
+        inputs = {}
+        for column in table["columns"]:
+            spec = {key: column[key] for key in ("min", "max", "values", "nullable") if key in column}
+            inputs[column["name"]] = {"type": {"string": "enum"}.get(column["type"], column["type"]), **spec}
+        rules = [
+            {
+                "id": f"r{i}",
+                "when": {name: golden_cell(cell) for name, cell in row["when"].items()},
+                "then": {"channel": "chat", "priority": 1},
+            }
+            for i, row in enumerate(table["rows"], 1)
+        ]
+        data = {"router": table["name"], "version": "1", "inputs": inputs, "rules": rules}
+        if table["name"] == "empty_cell":  # a cell without a value is a mistake that the loader names
+            with pytest.raises(PolicyError, match="holds no value of n"):
+                cr.RoutingPolicy.from_dict(data)
+            continue
+        assert cr.RoutingPolicy.from_dict(data).analyse().complete is table["expected"]["complete"], table["name"]
+        checked += 1
+    assert checked == len(tables) - 1 >= 10
+
+
+def golden_cell(cell: Any) -> Any:
+    if isinstance(cell, list):
+        return [golden_cell(part) for part in cell]
+    if not isinstance(cell, dict):
+        return cell
+    low = f"[{cell['ge']}" if "ge" in cell else f"({cell['gt']}" if "gt" in cell else "(-inf"
+    high = f"{cell['le']}]" if "le" in cell else f"{cell['lt']})" if "lt" in cell else "inf)"
+    return f"{low}, {high}"
+
+
+# ------------------------------------------------------------------------------------ loud on wrong values
+
+POLICY: dict[str, Any] = {
+    "router": "small",
+    "version": "1",
+    "inputs": INPUTS,
+    "rules": [{"id": "rest", "when": {}, "then": {"channel": "message", "priority": 8}}],
+}
+GOOD: dict[str, Any] = {"reason": "billing", "tier": "gold", "open": True, "wait": 3, "mood": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tier": "gld"}, r"input 'tier' is 'gld'; .*did you mean 'gold'\?"),
+        ({"tier": None}, r"input 'tier' is missing; .*not nullable"),
+        ({"tier": 3}, r"input 'tier' is 3; it must be a string"),
+        ({"tier": ["gold"]}, r"input 'tier' is \['gold'\]"),
+        ({"open": "true"}, r"input 'open' is 'true'; it must be True or False or None"),
+        ({"open": 1}, r"input 'open' is 1"),
+        ({"wait": 3.0}, r"input 'wait' is 3\.0; it must be a whole number from 0 to 20"),
+        ({"wait": True}, r"input 'wait' is True"),
+        ({"wait": 21}, r"input 'wait' is 21"),
+        ({"mood": "0.5"}, r"input 'mood' is '0\.5'; it must be a number from -1 to 1"),
+        ({"mood": math.inf}, r"input 'mood' is inf"),
+        ({"reason": "billing.refnd"}, r"did you mean 'billing\.refund'\?"),
+        ({"tear": "gold"}, r"'tear' is not an input of policy 'small'; did you mean 'tier'\?"),
+    ],
+)  # fmt: skip
+def test_missing_unknown_and_mistyped_values_are_loud(change: dict[str, Any], message: str) -> None:
+    policy = cr.RoutingPolicy.from_dict(POLICY)
+    assert policy.route(GOOD).rule_id == "rest"
+    with pytest.raises(RoutingError, match=message):
+        policy.route({**GOOD, **change})
+    with pytest.raises(RoutingError, match=message):
+        policy.route_many({name: [value] for name, value in {**GOOD, **change}.items()})
+
+
+def test_nan_counts_as_missing_like_none() -> None:
+    policy = cr.RoutingPolicy.from_dict(POLICY)
+    for name in ("reason", "open", "wait", "mood"):
+        assert policy.route({**GOOD, name: math.nan}).rule_id == "rest"
+    with pytest.raises(RoutingError, match="input 'tier' is missing"):
+        policy.route({**GOOD, "tier": math.nan})
+
+
+def test_unknown_values_of_a_column_are_counted_and_listed() -> None:
+    policy = cr.RoutingPolicy.from_dict(POLICY)
+    columns = {name: [value] * 5 for name, value in GOOD.items()}
+    columns["tier"] = ["gold", "x", "gold", "x", "y"]
+    with pytest.raises(RoutingError, match=r"'x' \(2 x, first in row 1\), 'y' \(1 x, first in row 4\)"):
+        policy.route_many(columns)
+
+
+@pytest.mark.parametrize(
+    "make", [dict, pd.DataFrame, pl.DataFrame, pa.table], ids=["dict", "pandas", "polars", "arrow"]
+)
+def test_columns_may_come_from_any_library(make: Any) -> None:
+    policy = cr.RoutingPolicy.load("retail")
+    columns: dict[str, list[Any]] = {
+        "reason": ["delivery.track", "faults.safety", None],
+        "confidence": [0.9, 0.8, 0.1],
+        "open": [True, True, False],
+        "stage": ["fulfilment", None, "support"],
+    }
+    table = make(columns)
+    if make is pa.table:
+        table = {name: table[name] for name in table.column_names}
+    assert policy.route_many(table).rule_id.tolist() == ["self-tracking", "safety-now", "unsure-message"]
+
+
+def test_numeric_columns_take_the_vector_path_with_the_same_answer() -> None:
+    data = {
+        "router": "n",
+        "version": "1",
+        "inputs": {
+            "wait": {"type": "int", "min": 0, "max": 9},
+            "mood": {"type": "real", "min": -1, "max": 1, "nullable": True},
+        },
+        "rules": [
+            {"id": "a", "when": {"wait": "(2, 5]", "mood": "[0, 0.5)"}, "then": {"channel": "chat", "priority": 1}},
+            {"id": "b", "when": {"mood": ["missing", "0.5"]}, "then": {"channel": "chat", "priority": 2}},
+            {"id": "c", "when": {}, "then": {"channel": "message", "priority": 3}},
+        ],
+    }
+    policy = cr.RoutingPolicy.from_dict(data)
+    rows = [{"wait": w, "mood": m} for w in range(10) for m in (-1.0, 0.0, 0.25, 0.5, 1.0, math.nan)]
+    one_by_one = [policy.route(row).rule_id for row in rows]
+    columns = {"wait": np.array([row["wait"] for row in rows]), "mood": np.array([row["mood"] for row in rows])}
+    assert policy.route_many(columns).rule_id.tolist() == one_by_one
+    assert set(one_by_one) == {"a", "b", "c"}
+
+
+def test_more_than_sixty_four_rules_still_agree() -> None:
+    rules = [{"id": f"r{i}", "when": {"wait": i}, "then": {"channel": "chat", "priority": 1}} for i in range(150)]
+    policy = cr.RoutingPolicy.from_dict(
+        {"router": "many", "version": "1", "inputs": {"wait": {"type": "int", "min": 0, "max": 149}}, "rules": rules}
+    )
+    assert policy.route_many({"wait": list(range(150))}).rule_id.tolist() == [f"r{i}" for i in range(150)]
+    assert policy.route({"wait": 149}).rule_id == "r149"
+
+
+def test_empty_columns_give_empty_answers() -> None:
+    assert len(cr.RoutingPolicy.from_dict(POLICY).route_many({name: [] for name in INPUTS}).channel) == 0
+
+
+def test_columns_of_different_length_are_refused() -> None:
+    with pytest.raises(RoutingError, match="columns differ in length"):
+        cr.RoutingPolicy.from_dict(POLICY).route_many({"tier": ["gold"], "wait": [1, 2]})
+
+
+# --------------------------------------------------------------------------------------- wrong rule files
+
+
+def with_rule(**change: Any) -> dict[str, Any]:
+    data = copy.deepcopy(POLICY)
+    data["rules"][0].update(change)
+    return data
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (with_rule(when={"tyer": "gold"}), r"rules\[0\]\.when\.tyer: 'tyer' is not a declared input; did you mean 'tier'\?"),
+        (with_rule(when={"tier": "gld"}), r"rules\[0\]\.when\.tier: 'gld' is not a value of tier; did you mean 'gold'\?"),
+        (with_rule(when={"tier": "missing"}), r"tier is not nullable, so it is never missing"),
+        (with_rule(when={"tier": []}), r"the list is empty"),
+        (with_rule(when={"open": "yes"}), r"'yes' is not a value of open; write true or false"),
+        (with_rule(when={"wait": "about 3"}), r"'about 3' is not a condition on the number wait"),
+        (with_rule(when={"wait": True}), r"True is not a condition on the number wait"),
+        (with_rule(when={"wait": "> 20"}), r"'> 20' holds no value of wait, which lies in \[0, 20\]"),
+        (with_rule(when={"wait": "(3, 4)"}), r"holds no value of wait"),
+        (with_rule(when={"mood": "[0.5, 0.2]"}), r"holds no value of mood"),
+        (with_rule(when={"reason": "biling.*"}), r"'biling' is not a primary reason; did you mean 'billing'\?"),
+        (with_rule(when=["tier"]), r"rules\[0\]\.when: this must be a mapping"),
+        (with_rule(then={"channel": "human", "priority": 1}), r"'human' is not a channel; did you mean 'human_agent'\?|known:"),
+        (with_rule(then={"channel": "chat", "priority": 0}), r"0 is not a priority; it is a whole number from 1 \(first\) to 9"),
+        (with_rule(then={"channel": "chat"}), r"rules\[0\]\.then: the key 'priority' is missing"),
+        (with_rule(id="Rule One"), r"'Rule One' is not a rule id"),
+        (with_rule(wen={}), r"the key 'wen' is not known here; did you mean 'when'\?"),
+        ({**POLICY, "hit_policy": "unique"}, r"'unique' is not supported; write first"),
+        ({**POLICY, "rules": []}, r"there are no rules"),
+        ({**POLICY, "rules": POLICY["rules"] * 2}, r"the id 'rest' was used before"),
+        ({**POLICY, "rulez": []}, r"the key 'rulez' is not known here; did you mean 'rules'\?"),
+        ({**POLICY, "inputs": {}}, r"no inputs are declared"),
+        ({**POLICY, "inputs": {"a": {"type": "text"}}}, r"the type 'text' is not known"),
+        ({**POLICY, "inputs": {"a": {"type": "int", "min": 3, "max": 1}}}, r"min 3 is above max 1"),
+        ({**POLICY, "inputs": {"a": {"type": "int", "min": "low"}}}, r"this must be a number"),
+        ({**POLICY, "inputs": {"a": {"type": "enum", "values": ["x", "x"]}}}, r"the value 'x' was used before"),
+        ({**POLICY, "inputs": {"a": {"type": "tree", "taxonomy": "retail"}}}, r"the taxonomy 'retail' is needed, but none was given"),
+        ({**POLICY, "inputs": {"a": {"type": "tree"}}}, r"a tree has either"),
+        ({**POLICY, "inputs": {"a": {"type": "bool", "nullable": "perhaps"}}}, r"must be true or false"),
+        ({**POLICY, "never": [{"name": "x", "when": {}}]}, r"never\[0\]: the key 'channel' is missing"),
+        ({**POLICY, "on_no_match": {"channel": "nowhere", "priority": 1}}, r"on_no_match\.channel: 'nowhere' is not a channel"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_rule_file_is_named_with_its_place(data: dict[str, Any], message: str) -> None:
+    with pytest.raises(PolicyError, match=message):
+        cr.RoutingPolicy.from_dict(data)
+
+
+def test_errors_from_a_rule_file_name_file_and_line(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(
+        "router: x\nversion: 1\ninputs:\n  open: {type: bool}\nrules:\n  - id: a\n    when: {opn: true}\n    then: {channel: chat, priority: 1}\n"
+    )
+    with pytest.raises(PolicyError, match=r"policy\.yaml, line 7, rules\[0\]\.when\.opn"):
+        cr.RoutingPolicy.from_yaml(file)
+
+
+def test_no_match_has_an_answer_where_the_file_gives_one() -> None:
+    data = with_rule(when={"tier": "vip"})
+    data["on_no_match"] = {"channel": "callback", "priority": 2}
+    policy = cr.RoutingPolicy.from_dict(data)
+    assert policy.route(GOOD).rule_id == "on_no_match"
+    assert policy.route_many({name: [value] for name, value in GOOD.items()}).rule_id.tolist() == ["on_no_match"]
+    assert policy.analyse().complete is True
+
+
+def test_assumed_combinations_are_left_out_of_proofs() -> None:
+    data = with_rule(when={"open": [True, "missing"]})
+    assert cr.RoutingPolicy.from_dict(data).analyse().complete is False
+    assert cr.RoutingPolicy.from_dict({**data, "assume": [{"open": False}]}).analyse().complete is True
+
+
+def test_a_proof_that_runs_out_of_steps_says_so() -> None:
+    analysis = cr.RoutingPolicy.from_dict(with_rule(when={"tier": "vip"})).analyse(budget=0)
+    assert analysis.complete is None
+
+
+# ---------------------------------------------------------------------------------------- the retail policy
+
+
+def test_the_retail_policy_is_sound_has_twenty_rules_and_uses_every_channel() -> None:
+    policy = cr.RoutingPolicy.load("retail")
+    assert policy.analyse().sound
+    assert len(policy.rules) >= 20
+    assert {rule.then.channel for rule in policy.rules} == set(cr.Channel)
+    read = {name for rule in policy.rules for name in rule.when}
+    assert {
+        "reason",
+        "confidence",
+        "customer_type",
+        "stage",
+        "open",
+        "estimated_wait_seconds",
+        "repeats_7d",
+        "sentiment",
+    } <= read
+    assert read == set(policy.inputs)
+
+
+@pytest.mark.parametrize("promise", range(6))
+def test_each_retail_promise_when_broken_on_purpose_yields_a_contact_that_breaks_it(
+    promise: int, tmp_path: Path
+) -> None:
+    from contact_reasons.resources import pack_files
+
+    files = pack_files("retail")
+    policy = cr.RoutingPolicy.load("retail")
+    (tmp_path / "taxonomy.yaml").write_text(files.taxonomy.read_text(encoding="utf-8"), encoding="utf-8")
+    text = files.policy.read_text(encoding="utf-8")
+    channel = policy.promises[promise].channels[0]
+    rogue = f"rules:\n  - {{id: rogue, when: {{}}, then: {{channel: {channel}, priority: 1}}}}\n"
+    (tmp_path / "policy.yaml").write_text(text.replace("rules:\n", rogue, 1), encoding="utf-8")
+    broken = cr.RoutingPolicy.from_yaml(tmp_path / "policy.yaml")
+    verdict = broken.analyse().promises[promise]
+    assert verdict.kept is False
+    assert verdict.counterexample is not None
+    assert broken.route(verdict.counterexample).channel == channel
+    with pytest.raises(PolicyError, match="is broken by rule 'rogue'"):
+        cr.load_pipeline("retail", policy=tmp_path / "policy.yaml")
+
+
+def test_tree_atoms_cover_secondaries_bare_primaries_and_missing() -> None:
+    assert set(VALUES["reason"]) == {None, *TREE, *(f"{p}.{s}" for p, leaves in TREE.items() for s in leaves)}

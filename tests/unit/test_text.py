@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contact_reasons.text import (
+    clean_text,
+    customer_side,
+    html_to_text,
+    mask_personal_data,
+    strip_history,
+    strip_signature,
+)
+from tests.strategies import any_text
+
+MAILS = {
+    "reply above an Outlook header": (
+        "Still no parcel. Where is it?\n\nFrom: Shop Support <help@example.com>\nSent: Monday, 2 November 2026 10:12\nTo: Jo\nSubject: Your order\n\nDear Jo, it is on its way.",
+        "Still no parcel. Where is it?",
+    ),
+    "reply above a Gmail quote": (
+        "No, I want my money back.\n\nOn Tue, 3 Nov 2026 at 10:12, Shop Support\n<help@example.com> wrote:\n> Would you like a voucher?\n>\n> Kind regards",
+        "No, I want my money back.",
+    ),
+    "answer below the quote": (
+        "On Tue, 3 Nov 2026 at 10:12, Support wrote:\n> Which size do you need?\nSize 42 please, the 40 pinches.",
+        "Size 42 please, the 40 pinches.",
+    ),
+    "a forward with nothing of one's own": (
+        "FYI see below\n\n---------- Forwarded message ---------\nFrom: Ann <ann@example.org>\nDate: Mon, 2 Nov 2026\nSubject: broken kettle\nTo: me\n\nThe kettle leaks at the base.",
+        "FYI see below\nThe kettle leaks at the base.",
+    ),
+    "German reply": (
+        "Please cancel the order.\n\nAm 03.11.2026 um 10:12 schrieb Support:\n> Guten Tag",
+        "Please cancel the order.",
+    ),
+    "original message line": ("Refund please\n-----Original Message-----\nFrom: a\nhello", "Refund please"),
+    "HTML with a quoted box": (
+        '<html><head><style>p{color:red}</style></head><body><p>Hi,</p><p>the lamp is <b>broken</b>&nbsp;&amp; cold.</p><div class="gmail_quote">On Tue wrote: old text</div></body></html>',
+        "Hi,\nthe lamp is broken & cold.",
+    ),
+    "blockquote": ("<div>Refund?</div><blockquote><p>Dear customer</p></blockquote>", "Refund?"),
+    "signature, device line and disclaimer": (
+        "My card was charged twice.\n\nKind regards,\nJo Smith\nHead of Stuff | Big Co\n\nSent from my iPhone\n\nThis email is confidential and intended for the named addressee only. If you received it in error, delete it.",
+        "My card was charged twice.",
+    ),
+    "sign-off that is all there is": ("Thank you very much!", "Thank you very much!"),
+    "question after a thank-you stays": ("Wrong size.\nThanks\nCan I swap it?", "Wrong size.\nThanks\nCan I swap it?"),
+    "chat with named agent": (
+        "[10:01] Visitor 8812: hi\n[10:01] Anna (Advisor): Hello, how can I help?\n[10:02] Visitor 8812: my promo code is refused",
+        "hi\nmy promo code is refused",
+    ),
+    "chat where only the shop is known": (
+        "Tom: where is it\nShopBot: Your order number?\nTom: no idea",
+        "where is it\nno idea",
+    ),
+    "a colon is no chat": ("Problem: kettle leaks\nOrder: two kettles", "Problem: kettle leaks\nOrder: two kettles"),
+    "a comparison is no HTML": ("price < 5 and > 3 & falling", "price < 5 and > 3 & falling"),
+}
+
+
+@pytest.mark.parametrize("name", MAILS)
+def test_what_the_customer_wrote_is_kept_and_the_rest_is_not(name: str) -> None:
+    raw, clean = MAILS[name]
+    assert clean_text(raw) == clean
+
+
+@pytest.mark.parametrize(
+    ("raw", "masked"),
+    [
+        ("mail jo.smith+x@mail.example.co.uk!", "mail [mail]!"),
+        ("call 07700 900123 or (555) 010-0199 or +44 7700 900 123", "call [phone] or [phone] or [phone]"),
+        ("card 4111 1111 1111 1111 exp 12/27", "card [card] exp 12/27"),
+        ("card 4111-1111-1111-1112", "card [number]"),
+        ("DE89 3704 0044 0532 0130 00 is my account", "[iban] is my account"),
+        ("order #12 vs #4711 and AB-10442 and 1000234", "order #12 vs [number] and [number] and [number]"),
+        ("see https://shop.example/x?y=1 or www.shop.example/a", "see [url] or [url]"),
+        ("on 12/11/2026 or 2026-11-12, paid £1,299.00, 12500 euros, $20000", "on 12/11/2026 or 2026-11-12, paid £1,299.00, 12500 euros, $20000"),
+        ("size 42, 2 boxes, 100x200cm, 1500W, iPhone 15, 10:30, 50%", "size 42, 2 boxes, 100x200cm, 1500W, iPhone 15, 10:30, 50%"),
+    ],
+)  # fmt: skip
+def test_personal_data_is_masked_and_dates_sums_and_sizes_are_not(raw: str, masked: str) -> None:
+    assert mask_personal_data(raw) == masked
+
+
+def test_the_subject_comes_first_without_prefixes_and_ticket_tags() -> None:
+    assert clean_text("It leaks.", subject="RE: Fwd: [Ticket #991] Kettle &amp; cup") == "Kettle & cup\nIt leaks."
+
+
+def test_turns_without_any_customer_word_keep_the_whole() -> None:
+    assert customer_side("Agent: hello\nAgent: bye") == "Agent: hello\nAgent: bye"
+
+
+def test_html_entities_are_read_without_tags_too() -> None:
+    assert html_to_text("Fish &amp; chips &euro;5") == "Fish & chips €5"
+
+
+def test_scripts_and_comments_are_left_out_even_unclosed() -> None:
+    assert html_to_text("<p>one<!-- two --></p><script>three</script><p>four</p><style>five") == "one\nfour"
+
+
+@given(text=any_text | st.lists(st.sampled_from([*list("<>/!-&; \n:>a1@.[]()"), "<p>", "</p>", "<!--", "-->", "Agent:", "From: ", "wrote:"]), max_size=60).map("".join))  # fmt: skip
+def test_any_text_can_be_cleaned_and_cleaning_is_without_control_characters(text: str) -> None:
+    clean = clean_text(text)
+    assert isinstance(clean, str)
+    assert "\0" not in clean
+    assert "\r" not in clean
+    assert not any(line != line.strip() or not line for line in clean.split("\n")) or clean == ""
+
+
+@given(text=any_text)
+def test_a_text_that_says_something_is_never_cleaned_away(text: str) -> None:
+    words = f"kettle {text.replace('<', ' ').replace('&', ' ')}"
+    assert clean_text(words.replace("\n", " ").replace(":", " ").replace("\r", " ")) != ""
+
+
+GIANTS = {
+    "open angles": "<", "unclosed tags": "<a ", "unclosed comments": "<p><!--", "nested tags": "<div>", "quotes": "> x\n",
+    "wrote lines": "On Tue wrote:\n", "headers": "From: a\nSent: b\n", "digits": "1 ", "codes": "a1-", "mails": "a@a.", "turns": "Agent: a\nb: c\n",
+    "spaces": " ", "lines": "\n", "dashes": "-", "entities": "&", "legal": "confidential intended recipient in error\n", "emoji": "😀", "nul": "\0",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GIANTS)
+def test_time_grows_linearly_on_hostile_texts(name: str) -> None:
+    """Sixteen times the text may take at most 60 times as long: quadratic cleaning would take 256 times."""
+
+    def seconds(size: int) -> float:
+        text = (GIANTS[name] * size)[:size]
+        best = float("inf")
+        for _ in range(3):
+            start = time.perf_counter()
+            clean_text(text)
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    assert seconds(320_000) <= 60 * max(seconds(20_000), 0.001)
+
+
+def test_history_and_signature_of_plain_text_are_left_alone() -> None:
+    assert strip_history("I wrote: hello\nand more") == "I wrote: hello\nand more"
+    assert strip_signature(
+        "Best thing ever\nwas the lamp that broke after two days of very light use in my kitchen at home"
+    ).startswith("Best thing")
