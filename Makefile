@@ -25,7 +25,7 @@ models: $(VENV)/demo.ok
 
 # Not part of the fast suite: statistical and fault-injection tests, and measurements on public texts.
 slow: $(VENV)/test.ok
-	$(BIN)/python -m pytest tests/slow -n 0
+	$(BIN)/python -m pytest tests/slow -m slow -s
 
 benchmarks: $(VENV)/test.ok
 	$(BIN)/python -m tests.benchmarks

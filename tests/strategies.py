@@ -32,7 +32,7 @@ words = st.sampled_from(
 )
 contact_text = st.lists(words, max_size=25).map(" ".join) | any_text
 
-_slug = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True).filter(lambda slug: slug != "missing")
+_slug = st.from_regex(r"[a-z](?:_?[a-z0-9]){0,5}", fullmatch=True).filter(lambda slug: slug != "missing")
 
 
 @st.composite

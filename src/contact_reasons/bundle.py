@@ -255,20 +255,29 @@ def _read_arrays(file: Path, content: bytes, manifest: Manifest) -> dict[str, np
             for name, info in infos.items():
                 if info.compress_type != zipfile.ZIP_STORED or info.file_size > len(content):
                     raise BundleError(f"{file}: the array {name!r} is compressed; bundles hold plain arrays")
-                array = np.lib.format.read_array(io.BytesIO(archive.read(info)), allow_pickle=False)
-                if array.dtype.str != _DTYPES[name] or array.shape != manifest.arrays[name]:
-                    raise BundleError(
-                        f"{file}: the array {name!r} is {array.dtype.str} {array.shape}; the manifest says "
-                        f"{_DTYPES[name]} {tuple(manifest.arrays[name])}"
-                    )
-                arrays[name] = array
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError) as exc:
+                arrays[name] = _read_array(file, name, archive.read(info), tuple(manifest.arrays[name]))
+    except BundleError:
+        raise
+    except Exception as exc:  # a forged zip or header can fail in any way; none of them is ours
         raise BundleError(f"{file}: not a valid array file ({type(exc).__name__}); restore the directory") from exc
     return arrays
 
 
+def _read_array(file: Path, name: str, raw: bytes, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """One ``.npy``, its header compared with the manifest before any memory is asked for."""
+    stream = io.BytesIO(raw)
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise BundleError(f"{file}: the array {name!r} is of another version of the .npy format")
+    found_shape, column_major, dtype = np.lib.format.read_array_header_1_0(stream, max_header_size=4096)
+    if dtype.str != _DTYPES[name] or found_shape != shape or column_major:
+        raise BundleError(
+            f"{file}: the array {name!r} is {dtype.str} {found_shape}; the manifest says {_DTYPES[name]} {shape}"
+        )
+    return np.frombuffer(raw, dtype, offset=stream.tell()).reshape(shape)
+
+
 def _check_consistent(path: Path, arrays: Mapping[str, npt.NDArray[Any]], manifest: Manifest) -> None:
-    n_features = len(arrays["hashes"])
+    n_features = arrays["hashes"].size
     n_columns = len(manifest.classes) + manifest.knows_scope
     shapes: dict[str, tuple[int, ...]] = {
         "hashes": (n_features,),

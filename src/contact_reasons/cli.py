@@ -137,7 +137,7 @@ def route(
 
     [bold]Example[/bold]
 
-        contact-reasons route labelled.csv --input reason=cr_secondary --input confidence=cr_confidence --policy new-rules.yaml --out routed.csv
+        contact-reasons route labelled.csv --input reason=cr_reason --input confidence=cr_confidence --policy new-rules.yaml --out routed.csv
     """
     with _errors(), _progress(source.name) as progress:
         report = route_file(
@@ -508,7 +508,10 @@ def _show_run(report: RunReport) -> None:
     if report.inputs_missing:
         _line(f"Policy inputs without a column, taken as not known: {', '.join(report.inputs_missing)}")
     if report.cells_made_safe:
-        _line(f"Cells that began like a spreadsheet formula, made safe with a leading ': {report.cells_made_safe:,}")
+        cells = ", ".join(f"{count:,} in {name}" for name, count in report.cells_made_safe.items())
+        _line(
+            f"Cells that began like a spreadsheet formula, made safe with a leading ' (--formulas leaves them): {cells}"
+        )
     if report.rejects:
         out.print(
             f"[yellow]Rejected rows, with causes:[/yellow] {escape(report.rejects)}",

@@ -17,6 +17,8 @@ __all__ = ["Thresholds", "fit_thresholds", "label_rows"]
 FloatArray = npt.NDArray[np.float64]
 
 _RANKED = 3
+DECIMALS = 6
+"""Decimals of every probability and confidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,7 @@ def label_rows(said: ReasonProbabilities, classes: Sequence[str], thresholds: Th
     thresholds : Thresholds
     """
     primaries, starts = primary_index(classes)
-    joint = said.proba * said.in_scope[:, None]
-    sums = np.add.reduceat(joint, starts, axis=1)
+    joint, sums = _joint(said, starts)
     best = sums.argmax(axis=1)
     count = min(_RANKED, joint.shape[1])
     top = (
@@ -93,6 +94,13 @@ def label_rows(said: ReasonProbabilities, classes: Sequence[str], thresholds: Th
     return labels
 
 
+def _joint(said: ReasonProbabilities, starts: npt.NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
+    """Probability of each secondary and each primary, rounded to `DECIMALS`: what is shown is what is decided on."""
+    joint = said.proba * said.in_scope[:, None]
+    sums: FloatArray = np.add.reduceat(joint, starts, axis=1)
+    return joint.round(DECIMALS), sums.round(DECIMALS)
+
+
 def fit_thresholds(
     said: ReasonProbabilities,
     classes: Sequence[str],
@@ -115,8 +123,7 @@ def fit_thresholds(
         Between 0 and 1.
     """
     primaries, starts = primary_index(classes)
-    joint = said.proba * said.in_scope[:, None]
-    sums = np.add.reduceat(joint, starts, axis=1)
+    joint, sums = _joint(said, starts)
     second, first = joint.argmax(axis=1), sums.argmax(axis=1)
     right_second = np.array([classes[i] == reason for i, reason in zip(second, truth, strict=True)])
     right_first = np.array(

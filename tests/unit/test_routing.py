@@ -165,7 +165,7 @@ GOOD: dict[str, Any] = {"reason": "billing", "tier": "gold", "open": True, "wait
         ({"tier": ["gold"]}, r"input 'tier' is \['gold'\]"),
         ({"open": "true"}, r"input 'open' is 'true'; it must be True or False or None"),
         ({"open": 1}, r"input 'open' is 1"),
-        ({"wait": 3.0}, r"input 'wait' is 3\.0; it must be a whole number from 0 to 20"),
+        ({"wait": 3.5}, r"input 'wait' is 3\.5; it must be a whole number from 0 to 20"),
         ({"wait": True}, r"input 'wait' is True"),
         ({"wait": 21}, r"input 'wait' is 21"),
         ({"mood": "0.5"}, r"input 'mood' is '0\.5'; it must be a number from -1 to 1"),
@@ -238,6 +238,79 @@ def test_numeric_columns_take_the_vector_path_with_the_same_answer() -> None:
     assert set(one_by_one) == {"a", "b", "c"}
 
 
+def test_numbers_of_every_kind_get_the_same_answer_alone_and_in_columns() -> None:
+    data = {
+        "router": "n",
+        "version": "1",
+        "inputs": {
+            "c": {"type": "real", "min": 0, "max": 1, "nullable": True},
+            "n": {"type": "int", "min": 0, "nullable": True},
+        },
+        "rules": [
+            {"id": "high", "when": {"c": ">= 0.7"}, "then": {"channel": "chat", "priority": 1}},
+            {"id": "long", "when": {"n": ">= 9007199254740993"}, "then": {"channel": "chat", "priority": 1}},
+            {"id": "rest", "when": {}, "then": {"channel": "message", "priority": 2}},
+        ],
+    }
+    policy = cr.RoutingPolicy.from_dict(data)
+    columns: list[tuple[str, Any]] = [
+        ("c", np.array([0.7, 0.69], dtype=np.float32)),
+        ("c", np.ma.MaskedArray([0.9, 0.9], mask=[False, True])),
+        ("c", pd.Series([0.9, None], dtype="Float64")),
+        ("n", pd.Series([1, None], dtype="Int64")),
+        ("n", pd.Series([1, None])),
+        ("n", [9007199254740992, 9007199254740993]),
+        ("n", np.array([9007199254740992, 9007199254740993])),
+    ]
+    for name, column in columns:
+        alone = [
+            policy.route({name: value}).rule_id for value in (column.tolist() if hasattr(column, "tolist") else column)
+        ]
+        assert policy.route_many({name: column}).rule_id.tolist() == alone, (name, column)
+    assert policy.route_many({"c": columns[1][1]}).rule_id.tolist() == ["high", "rest"]
+    assert policy.route_many({"n": columns[5][1]}).rule_id.tolist() == ["rest", "long"]
+    assert policy.route({"c": pd.NA, "n": None}).rule_id == "rest"
+    with pytest.raises(RoutingError, match="input 'n' is True"):
+        policy.route_many({"n": [1, True]})
+
+
+@pytest.mark.parametrize("columns", [None, 5, "tier", {"c": 0.5}, {"c": np.zeros((2, 2))}, {1: [1]}])
+def test_things_that_are_no_columns_are_refused(columns: Any) -> None:
+    policy = cr.RoutingPolicy.from_dict({**POLICY, "inputs": {"c": {"type": "real", "min": 0, "max": 1}}})
+    with pytest.raises(RoutingError, match=r"give a mapping|must be a sequence|is not an input"):
+        policy.route_many(columns)
+    with pytest.raises(RoutingError, match="give a mapping"):
+        policy.route(None)  # type: ignore[arg-type]
+
+
+def test_neighbouring_doubles_leave_no_gap_and_counterexamples_are_real() -> None:
+    def policy(low: str, high: str) -> cr.RoutingPolicy:
+        rules = [
+            {"id": f"r{i}", "when": {"c": cell}, "then": {"channel": "chat", "priority": 1}}
+            for i, cell in enumerate((low, high))
+        ]
+        return cr.RoutingPolicy.from_dict(
+            {"router": "d", "version": "1", "inputs": {"c": {"type": "real"}}, "rules": rules}
+        )
+
+    assert policy("<= 0.1", ">= 0.10000000000000002").analyse().complete is True
+    gap = policy("< 0.5", "> 0.5").analyse().gap
+    assert gap == {"c": 0.5}
+    gap = policy("<= 1e300", "<= 0").analyse().gap
+    assert gap is not None
+    with pytest.raises(RoutingError, match="no rule"):
+        policy("<= 1e300", "<= 0").route(gap)
+
+
+def test_a_contact_that_the_policy_assumes_impossible_is_refused() -> None:
+    policy = cr.RoutingPolicy.from_dict({**POLICY, "assume": [{"open": False, "wait": "> 0"}]})
+    assert policy.route({**GOOD, "open": False, "wait": 0}).rule_id == "rest"
+    with pytest.raises(RoutingError, match="assumes that this combination cannot occur"):
+        policy.route({**GOOD, "open": False})
+    with pytest.raises(RoutingError, match="1 of 2 rows, first row 1"):
+        policy.route_many({name: [value] * 2 if name != "open" else [True, False] for name, value in GOOD.items()})
+
+
 def test_more_than_sixty_four_rules_still_agree() -> None:
     rules = [{"id": f"r{i}", "when": {"wait": i}, "then": {"channel": "chat", "priority": 1}} for i in range(150)]
     policy = cr.RoutingPolicy.from_dict(
@@ -291,12 +364,22 @@ def with_rule(**change: Any) -> dict[str, Any]:
         ({**POLICY, "rulez": []}, r"the key 'rulez' is not known here; did you mean 'rules'\?"),
         ({**POLICY, "inputs": {}}, r"no inputs are declared"),
         ({**POLICY, "inputs": {"a": {"type": "text"}}}, r"the type 'text' is not known"),
-        ({**POLICY, "inputs": {"a": {"type": "int", "min": 3, "max": 1}}}, r"min 3 is above max 1"),
-        ({**POLICY, "inputs": {"a": {"type": "int", "min": "low"}}}, r"this must be a number"),
+        ({**POLICY, "inputs": {"a": {"type": "int", "min": 3, "max": 1}}}, r"no number lies between min 3 and max 1"),
+        ({**POLICY, "inputs": {"a": {"type": "int", "min": "low"}}}, r"this must be a finite number"),
         ({**POLICY, "inputs": {"a": {"type": "enum", "values": ["x", "x"]}}}, r"the value 'x' was used before"),
         ({**POLICY, "inputs": {"a": {"type": "tree", "taxonomy": "retail"}}}, r"the taxonomy 'retail' is needed, but none was given"),
         ({**POLICY, "inputs": {"a": {"type": "tree"}}}, r"a tree has either"),
         ({**POLICY, "inputs": {"a": {"type": "bool", "nullable": "perhaps"}}}, r"must be true or false"),
+        ({**POLICY, "inputs": {"a": {"type": "int", "min": 0.2, "max": 0.8}}}, r"no number lies between min 0\.2 and max 0\.8"),
+        ({**POLICY, "inputs": {"a": {"type": "real", "max": "inf"}}}, r"this must be a finite number"),
+        ({**POLICY, "inputs": {"a": {"type": "tree", "values": {}}}}, r"the tree has no reasons"),
+        ({**POLICY, "inputs": {"a": {"type": "tree", "values": {"p": ["a", "a"]}}}}, r"the reason 'a' was used before"),
+        ({**POLICY, "inputs": {"a": {"type": "tree", "values": {"p": ["a.b"]}}}}, r"'a\.b' is not a reason"),
+        ({**POLICY, "never": [{"name": "x", "when": {}, "channel": []}]}, r"a promise about no channel says nothing"),
+        (with_rule(then={"channel": "chat", "priority": "nan"}), r"this must be a finite number"),
+        (with_rule(then={"channel": "chat", "priority": 10**400}), r"this must be a finite number"),
+        (None, r"this must be a mapping"),
+        ([1], r"this must be a mapping"),
         ({**POLICY, "never": [{"name": "x", "when": {}}]}, r"never\[0\]: the key 'channel' is missing"),
         ({**POLICY, "on_no_match": {"channel": "nowhere", "priority": 1}}, r"on_no_match\.channel: 'nowhere' is not a channel"),
     ],

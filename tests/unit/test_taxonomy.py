@@ -172,6 +172,22 @@ def test_ids_from_long_labels_fit_every_crm() -> None:
     assert all(len(reason.code) <= 40 for reason in taxonomy.secondaries)
 
 
+@pytest.mark.parametrize("data", [None, 5, "x", [1]])
+def test_something_that_is_no_mapping_is_no_taxonomy(data: Any) -> None:
+    with pytest.raises(TaxonomyError, match="a taxonomy is a mapping"):
+        cr.Taxonomy.from_dict(data)
+
+
+def test_two_reasons_never_share_a_code() -> None:
+    with pytest.raises(TaxonomyError, match="not a valid reason id"):
+        cr.Taxonomy.from_dict(changed(["primaries", 0, "secondaries", 0, "id"], "billing.a__b"))
+
+
+def test_a_label_too_long_to_tell_apart_is_refused() -> None:
+    with pytest.raises(TaxonomyError, match="each a string of 1 to 80 characters"):
+        cr.Taxonomy.from_pairs([("a", "x" * 81)])
+
+
 def test_a_single_string_is_no_pair() -> None:
     with pytest.raises(TaxonomyError, match="is not a pair of labels"):
         cr.Taxonomy.from_pairs(["billing.refund"])  # type: ignore[list-item]

@@ -9,6 +9,7 @@ the parts are joined and renamed to the final name in one step.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from contact_reasons.batch.readers import Chunk, TicketSource, kind_of, open_source
 from contact_reasons.batch.tasks import LabelTask, RouteTask, Task, choose_inputs
@@ -45,8 +46,8 @@ class RunReport:
         ``rows_read == rows_written + rows_rejected``, always.
     rows_resumed : int
         Rows that an earlier, interrupted run had done.
-    cells_made_safe : int
-        CSV cells that got a ``'`` in front because they began like a formula.
+    cells_made_safe : dict of str to int
+        By column, CSV cells that got a ``'`` in front because they began like a formula.
     seconds, rows_per_second : float
         Of this run.
     inputs : dict of str to str
@@ -66,7 +67,7 @@ class RunReport:
     rows_written: int
     rows_rejected: int
     rows_resumed: int
-    cells_made_safe: int
+    cells_made_safe: dict[str, int]
     seconds: float
     rows_per_second: float
     inputs: dict[str, str] = field(default_factory=dict)
@@ -190,8 +191,9 @@ class _Options:
 
     def __post_init__(self) -> None:
         for name in ("jobs", "chunk_rows"):
-            if getattr(self, name) < 1:
-                raise BatchError(f"{name} is {getattr(self, name)}; it must be at least 1")
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise BatchError(f"{name} is {value!r}; it must be a whole number, at least 1")
 
 
 class _Job:
@@ -228,29 +230,45 @@ class _Job:
     def _check_places(self, source: Path) -> None:
         if not self.out.parent.is_dir():
             raise BatchError(f"{self.out.parent}: there is no such folder for the result; make it first")
-        if self.out.exists() and source.exists() and self.out.samefile(source):
-            raise BatchError(f"{self.out}: the result would replace its own source; choose another name with --out")
-        if self.out.exists() and not self.options.overwrite and not self.work.exists():
-            raise BatchError(f"{self.out}: the file exists; choose another name, or replace it with --overwrite")
+        for place in (self.out, self.rejects, self.report):
+            if place.is_dir():
+                raise BatchError(
+                    f"{place}: a folder of that name stands where the result would go; choose another name"
+                )
+            if place.exists() and source.exists() and place.samefile(source):
+                raise BatchError(f"{place}: the result would replace its own source; choose another name with --out")
+        if self.work.exists() and not self.work.is_dir():
+            raise BatchError(f"{self.work}: a file stands where the unfinished work would go; choose another name")
+
+    def _check_nothing_is_replaced(self) -> None:
+        for place in (self.out, self.rejects, self.report):
+            if not self.options.overwrite and (place.exists() or place.is_symlink()):
+                raise BatchError(f"{place}: the file exists; choose another name, or replace it with --overwrite")
 
     # ------------------------------------------------------------------------------------------- running
 
     def run(self, progress: Progress | None) -> RunReport:
         started = time.perf_counter()
-        with self._lock():
-            self._prepare()
-            done = self._done_chunks()
-            resumed = sum(self._counts(index)["read"] for index in done)
-            rows = 0
-            for index, fraction in self._process(done):
-                rows += self._counts(index)["read"]
-                if progress is not None:
-                    progress(rows, fraction)
-            report = self._finish(started, resumed)
-            shutil.rmtree(self.work)
+        try:
+            with self._lock():
+                self._prepare()
+                done = self._done_chunks()
+                resumed = sum(counts["read"] for counts in done.values())
+                rows = 0
+                for index, fraction in self._process(set(done)):
+                    rows += self._counts(index)["read"]
+                    if progress is not None:
+                        progress(rows, fraction)
+                report = self._finish(started, resumed)
+                _remove(self.work)
+        except OSError as exc:
+            raise BatchError(
+                f"{exc.filename or self.out}: {exc.strerror or exc}; check rights and space, then start the same command again to go on"
+            ) from exc
         return report
 
     def _prepare(self) -> None:
+        """Go on with the work that lies there if it is this job's; otherwise begin."""
         description = {
             "task": {"kind": type(self.task).__name__, **asdict(self.task), "inputs": dict(self.task.inputs)},
             "options": {
@@ -258,27 +276,30 @@ class _Job:
             },
             "versions": self.versions,
         }
+        text = json.dumps(description, indent=1)
+        self.key = hashlib.sha256(text.encode()).hexdigest()
         file = self.work / "job.json"
-        if self.options.restart:
-            for path in self.work.glob("*"):
-                if path.name != "lock":
-                    path.unlink()
-        if file.exists():
-            if json.loads(file.read_text(encoding="utf-8")) != description:
+        if file.exists() and not self.options.restart:
+            if _read_json(file) != json.loads(text):
                 raise BatchError(
                     f"{self.work}: holds the unfinished work of another job (other source, options, model or policy); "
                     "run that one again, or throw its work away with --restart"
                 )
             return
-        _write_whole(file, json.dumps(description, indent=1).encode())
+        self._check_nothing_is_replaced()
+        file.unlink(missing_ok=True)
+        for path in self.work.iterdir():
+            path.unlink()
+        _write_whole(file, text.encode())
 
     def _process(self, done: set[int]) -> Iterator[tuple[int, float]]:
         """Do every chunk that is not done; index and share of the file of each, done or not, in order."""
         chunks = self.source.chunks(self.options.chunk_rows)
+        place = _Place(self.work, self.key)
         if self.options.jobs == 1:
             for chunk in chunks:
                 if chunk.index not in done:
-                    _do_chunk(self.task, self.writer, self.work, chunk)
+                    _do_chunk(self.task, self.writer, place, chunk)
                 yield chunk.index, chunk.fraction
             return
         import joblib
@@ -287,31 +308,38 @@ class _Job:
             n_jobs=self.options.jobs, return_as="generator", pre_dispatch="2*n_jobs", batch_size=1
         )
         calls = (
-            joblib.delayed(_do_chunk)(self.task, self.writer, self.work, chunk)
+            joblib.delayed(_do_chunk)(self.task, self.writer, place, chunk)
             if chunk.index not in done
             else joblib.delayed(_skip_chunk)(chunk.index, chunk.fraction)
             for chunk in chunks
         )
         yield from parallel(calls)
 
-    def _done_chunks(self) -> set[int]:
-        return {int(path.name.partition(".")[0]) for path in self.work.glob("*.counts")}
+    def _done_chunks(self) -> dict[int, dict[str, Any]]:
+        """Counts of the chunks that are done, by index. Parts of another job (left by a dying worker) do not count."""
+        done = {}
+        for path in sorted(self.work.glob("*.counts")):
+            counts = _read_json(path)
+            if counts.get("job") == self.key:
+                done[int(path.name.partition(".")[0])] = counts
+        return done
 
     def _counts(self, index: int) -> dict[str, Any]:
-        counts: dict[str, Any] = json.loads(_part(self.work, index, "counts").read_text(encoding="utf-8"))
-        return counts
+        return _read_json(_part(self.work, index, "counts"))
 
     def _finish(self, started: float, resumed: int) -> RunReport:
-        indices = sorted(self._done_chunks())
+        done = self._done_chunks()
+        indices = sorted(done)
         if indices != list(range(len(indices))):
             raise BatchError(f"{self.work}: chunks are missing from the unfinished work; start again with --restart")
         totals: Counter[str] = Counter()
         tallies: dict[str, Counter[str]] = {}
-        for index in indices:
-            counts = self._counts(index)
-            for name, tally in counts.pop("tallies").items():
+        made_safe: Counter[str] = Counter()
+        for counts in done.values():
+            for name, tally in counts["tallies"].items():
                 tallies.setdefault(name, Counter()).update(tally)
-            totals.update(counts)
+            made_safe.update(counts["made_safe"])
+            totals.update({name: counts[name] for name in ("read", "written", "rejected")})
         if totals["read"] != totals["written"] + totals["rejected"]:
             raise BatchError(f"{self.work}: the counts do not add up ({dict(totals)}); start again with --restart")
         joined, rejected = self.work / f"joined{self.out.suffix}", self.work / "rejected"
@@ -328,7 +356,7 @@ class _Job:
             rows_written=totals["written"],
             rows_rejected=totals["rejected"],
             rows_resumed=resumed,
-            cells_made_safe=totals["made_safe"],
+            cells_made_safe=dict(made_safe),
             seconds=round(seconds, 3),
             rows_per_second=round((totals["read"] - resumed) / seconds, 1),
             inputs=dict(self.task.inputs),
@@ -357,36 +385,50 @@ class _Job:
         except ImportError:  # no such locks on this system
             yield
             return
-        with (self.work / "lock").open("w") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise BatchError(
-                    f"{self.work}: another process is at work on this result; wait for it or choose another --out"
-                ) from None
+        folder = os.open(self.work, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(folder)
+            raise BatchError(
+                f"{self.work}: another process is at work on this result; wait for it or choose another --out"
+            ) from None
+        try:
             yield
+        finally:
+            with contextlib.suppress(OSError):
+                self.work.rmdir()  # nothing was begun
+            os.close(folder)
 
 
 # ---------------------------------------------------------------------------------------------- one chunk
 
 
-def _do_chunk(task: Task, writer: PartWriter, work: Path, chunk: Chunk) -> tuple[int, float]:
+class _Place(NamedTuple):
+    """Where parts go, and the job they belong to."""
+
+    work: Path
+    key: str
+
+
+def _do_chunk(task: Task, writer: PartWriter, place: _Place, chunk: Chunk) -> tuple[int, float]:
     """Process a chunk and write its parts; the counts come last and make it done."""
     read = len(chunk.numbers) + len(chunk.rejects)
     results = task.run(chunk)
     rows, made_safe = writer.part(chunk, results)
     rejects = sorted(chunk.rejects)
     counts = {
+        "job": place.key,
         "read": read,
         "written": len(chunk.numbers),
         "rejected": len(rejects),
         "made_safe": made_safe,
         "tallies": task.tallies(results),
     }
-    _write_whole(_part(work, chunk.index, "rows"), rows)
+    _write_whole(_part(place.work, chunk.index, "rows"), rows)
     lines = "".join(json.dumps(reject._asdict(), ensure_ascii=False) + "\n" for reject in rejects)
-    _write_whole(_part(work, chunk.index, "rejects"), lines.encode())
-    _write_whole(_part(work, chunk.index, "counts"), json.dumps(counts).encode())
+    _write_whole(_part(place.work, chunk.index, "rejects"), lines.encode())
+    _write_whole(_part(place.work, chunk.index, "counts"), json.dumps(counts).encode())
     return chunk.index, chunk.fraction
 
 
@@ -406,6 +448,23 @@ def _write_whole(path: Path, content: bytes) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     os.replace(temporary, path)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(data, dict):
+            raise ValueError
+    except ValueError:
+        raise BatchError(f"{path}: the unfinished work is damaged; throw it away with --restart") from None
+    return data
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, in one step as seen from outside."""
+    gone = folder.with_name(f"{folder.name}.gone-{os.getpid()}")
+    os.replace(folder, gone)
+    shutil.rmtree(gone)
 
 
 def _sync(path: Path) -> None:

@@ -7,18 +7,16 @@ import csv
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from contact_reasons.batch.lines import MAX_ROW_BYTES, CsvLines, check_encoding, has_surrogates
 from contact_reasons.errors import BatchError, nearest, shorten
 
 __all__ = ["Chunk", "Reject", "TicketSource", "kind_of", "open_source"]
 
-MAX_ROW_BYTES: Final = 64 * 1024 * 1024
-MAX_ROW_LINES: Final = 20_000
 KINDS: Final = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
 
 Row = dict[str, Any]
@@ -76,7 +74,13 @@ class Chunk:
         if len(kept) == len(self.numbers):
             return
         self.numbers = [self.numbers[i] for i in kept]
-        self.rows = [self.rows[i] for i in kept] if isinstance(self.rows, list) else self.rows.take(list(kept))
+        self.rows = [self.rows[i] for i in kept] if isinstance(self.rows, list) else self._take(kept)
+
+    def _take(self, kept: Sequence[int]) -> Any:
+        import pyarrow as pa
+
+        wanted = set(kept)
+        return self.rows.filter(pa.array([i in wanted for i in range(self.rows.num_rows)], pa.bool_()))
 
 
 def kind_of(path: Path, what: str) -> str:
@@ -186,20 +190,15 @@ class CsvSource(_RowSource):
 
     def __init__(self, path: Path, *, delimiter: str, encoding: str) -> None:
         super().__init__(path)
-        if len(delimiter) != 1:
+        if len(delimiter) != 1 or delimiter in '\r\n"':
             raise BatchError(f"the delimiter is {delimiter!r}; it must be one character, such as ',' or ';'")
-        try:
-            codecs.lookup(encoding)
-        except LookupError:
-            raise BatchError(
-                f"the encoding {encoding!r} is not known; use utf-8, cp1252 or another one of Python's"
-            ) from None
+        check_encoding(encoding)
         self.delimiter = delimiter
         self.encoding = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
-        with _Lines(path, self.encoding) as lines:
+        with CsvLines(path, self.encoding) as lines:
             try:
-                header = next(self._reader(lines), [])
-            except csv.Error as exc:
+                header = next((record for record in self._reader(lines) if record), [])
+            except (csv.Error, UnicodeError) as exc:
                 raise BatchError(
                     f"{path}, line 1: the header cannot be read ({exc}); check quotes and --delimiter"
                 ) from exc
@@ -209,7 +208,7 @@ class CsvSource(_RowSource):
         if doubled or "" in header:
             wrong = f"the column {doubled[0]!r} twice" if doubled and doubled[0] else "a column without a name"
             raise BatchError(f"{path}, line 1: the header has {wrong}; every column needs a name of its own")
-        if any(_has_surrogates(name) for name in header):
+        if any(has_surrogates(name) for name in header):
             raise BatchError(f"{path}, line 1: the header is not {encoding}; give the file's encoding with --encoding")
         self.columns = tuple(header)
 
@@ -219,9 +218,9 @@ class CsvSource(_RowSource):
     def _records(self) -> Iterator[tuple[Row | Reject, int, int, float]]:
         limit = csv.field_size_limit(MAX_ROW_BYTES)
         try:
-            with _Lines(self.path, self.encoding) as lines:
+            with CsvLines(self.path, self.encoding) as lines:
                 reader = self._reader(lines)
-                next(reader)
+                next(record for record in reader if record)
                 row = 0
                 while True:
                     lines.begin()
@@ -231,7 +230,14 @@ class CsvSource(_RowSource):
                     except StopIteration:
                         return
                     except csv.Error as exc:
-                        cause = f"the line is not valid CSV ({exc}); look for a quote that is not closed or not doubled"
+                        cause = (
+                            f"the line is not valid CSV ({exc}); look for a quote that is not closed or not doubled. "
+                            "The lines after it were read as rows of their own"
+                        )
+                    except UnicodeError as exc:
+                        raise BatchError(
+                            f"{self.path}, line {lines.first}: not {self.encoding} ({type(exc).__name__}); give the file's --encoding"
+                        ) from exc
                     if record == []:
                         continue  # an empty line is no record
                     if record is not None and len(record) != len(self.columns):
@@ -239,13 +245,14 @@ class CsvSource(_RowSource):
                     row += 1
                     line = lines.first
                     if cause:
-                        lines.give_back_all_but_one()
-                        reader = self._reader(lines)
+                        if record is None:  # not even CSV: only its first line is given up
+                            lines.give_back_all_but_one()
+                            reader = self._reader(lines)
                         yield Reject(row, line, cause), row, line, lines.fraction
                         continue
                     assert record is not None
                     wrong = lines.undecodable and next(
-                        (name for name, value in zip(self.columns, record, strict=True) if _has_surrogates(value)),
+                        (name for name, value in zip(self.columns, record, strict=True) if has_surrogates(value)),
                         None,
                     )
                     if wrong:
@@ -255,70 +262,6 @@ class CsvSource(_RowSource):
                         yield dict(zip(self.columns, record, strict=True)), row, line, lines.fraction
         finally:
             csv.field_size_limit(limit)
-
-
-class _Lines(Iterator[str]):
-    """Lines of a text file that remembers those of the present record, so that they can be read again."""
-
-    def __init__(self, path: Path, encoding: str) -> None:
-        self._stream = path.open("r", encoding=encoding, errors="surrogateescape", newline="")
-        self._size = max(path.stat().st_size, 1)
-        self._again: deque[str] = deque()
-        self._taken: list[str] = []
-        self._chars = 0
-        self._read_chars = 0
-        self._next_line = 1
-        self.first = 1
-        self.undecodable = False
-
-    def __enter__(self) -> _Lines:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stream.close()
-
-    def __next__(self) -> str:
-        if len(self._taken) >= MAX_ROW_LINES or self._chars > MAX_ROW_BYTES:
-            raise csv.Error(f"a quoted field runs over more than {len(self._taken)} lines")
-        if self._again:
-            line = self._again.popleft()
-        else:
-            line = self._stream.readline(MAX_ROW_BYTES)
-            if not line:
-                raise StopIteration
-            self._read_chars += len(line)
-        self._taken.append(line)
-        self._chars += len(line)
-        self._next_line += 1
-        if not self.undecodable and not line.isascii() and _has_surrogates(line):
-            self.undecodable = True
-        return line
-
-    def begin(self) -> None:
-        """A new record begins."""
-        self._taken.clear()
-        self._chars = 0
-        self.undecodable = False
-        self.first = self._next_line
-
-    def give_back_all_but_one(self) -> None:
-        """The record was malformed: all its lines but the first are read again."""
-        again = self._taken[1:]
-        self._again.extendleft(reversed(again))
-        self._next_line -= len(again)
-
-    @property
-    def fraction(self) -> float:
-        """About how much of the file was read."""
-        return min(self._read_chars / self._size, 1.0)
-
-
-def _has_surrogates(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 # ------------------------------------------------------------------------------------------ JSON Lines
@@ -332,22 +275,31 @@ class JsonLinesSource(_RowSource):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.types: dict[str, str] = {}
+        wrong: Reject | None = None
         for record, *_ in self._records():
-            if not isinstance(record, Reject):
+            if isinstance(record, Reject):
+                wrong = wrong or record
+            else:
                 for name, value in record.items():
                     self._note_type(name, value)
         self.columns = tuple(self.types)
+        if not self.columns and wrong is not None:
+            raise BatchError(f"{path}: no line holds a usable record; line {wrong.line}: {wrong.cause}")
 
     def _note_type(self, name: str, value: Any) -> None:
         """Widen the type of a column: null < bool, int < float, string; anything mixed or nested is 'json'."""
         kind = "null" if value is None else _JSON_TYPES.get(type(value), "json")
         if kind == "int" and not -(2**63) <= value < 2**63:
             kind = "json"
+        elif kind == "int" and abs(value) > 2**53:
+            kind = "long"
         known = self.types.get(name, "null")
         if known in ("null", kind):
             self.types[name] = kind
         elif {known, kind} == {"int", "float"}:
             self.types[name] = "float"
+        elif {known, kind} == {"int", "long"}:
+            self.types[name] = "long"
         elif kind != "null":
             self.types[name] = "json"
 
@@ -380,10 +332,10 @@ class _NotAnObject(ValueError):
 
 def _json_object(raw: bytes) -> Row:
     text = raw.decode("utf-8")
-    value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+    value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant, parse_float=_finite)
     if not isinstance(value, dict):
         raise _NotAnObject(f"a JSON {type(value).__name__} where an object was expected")
-    if "\\u" in text and _has_surrogates(json.dumps(value, ensure_ascii=False)):
+    if "\\u" in text and has_surrogates(json.dumps(value, ensure_ascii=False)):
         raise _NotAnObject("half of a surrogate pair (\\ud800 to \\udfff) in a string")
     return value
 
@@ -393,6 +345,13 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> Row:
     if len(result) != len(pairs):
         raise _NotAnObject("a key stands twice in the object")
     return result
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise _NotAnObject("a number too large for a double")
+    return number
 
 
 def _no_constant(name: str) -> Any:

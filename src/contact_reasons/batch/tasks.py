@@ -14,7 +14,7 @@ from typing import Any
 from contact_reasons.batch.readers import Chunk, Reject, TicketSource, check_string
 from contact_reasons.errors import BatchError, RoutingError, nearest
 from contact_reasons.pipeline import Pipeline, check_sound, load_pipeline
-from contact_reasons.records import LABEL_INPUTS, ReasonLabel, Recommendation
+from contact_reasons.records import ReasonLabel, Recommendation
 from contact_reasons.resources import pack_files
 from contact_reasons.routing import RoutingPolicy
 from contact_reasons.taxonomy import Taxonomy
@@ -25,6 +25,7 @@ __all__ = ["LabelTask", "RouteTask", "Task"]
 _LABEL_COLUMNS = {
     "primary": "string",
     "secondary": "string",
+    "reason": "string",
     "confidence": "float",
     "abstained": "bool",
     "best_guess": "string",
@@ -104,11 +105,21 @@ class Task(ABC):
         for name, column in self.inputs.items():
             for i, value in enumerate(chunk.column(column)):
                 try:
-                    values[i][name] = policy.from_text(name, value) if isinstance(value, str) else value
-                    policy.check(name, values[i][name])
+                    values[i][name] = policy.from_cell(name, value)
                 except RoutingError as exc:
                     bad.setdefault(i, f"column {column!r} (input {name!r}): the value must be {exc.expected}")
         return values
+
+    def _route(self, values: Sequence[Mapping[str, Any]], bad: dict[int, str]) -> list[Recommendation | None]:
+        """Where to send each row that is not bad; rows that no rule answers are entered in ``bad``."""
+        routed: list[Recommendation | None] = []
+        for i, given in enumerate(values):
+            try:
+                routed.append(None if i in bad else self.rules.route(given))
+            except RoutingError as exc:
+                routed.append(None)
+                bad[i] = f"the policy's inputs must be {exc.expected or 'such that a rule matches'}"
+        return routed
 
     def _drop(self, chunk: Chunk, bad: Mapping[int, str]) -> list[int]:
         """Turn bad rows into rejects; positions of the others."""
@@ -127,7 +138,8 @@ class Task(ABC):
             if self.prefix + name in results
         }
 
-    def _route_columns(self, routed: Sequence[Recommendation]) -> dict[str, list[Any]]:
+    def _route_columns(self, answers: Sequence[Recommendation | None]) -> dict[str, list[Any]]:
+        routed = [one for one in answers if one is not None]
         return {
             f"{self.prefix}channel": [str(one.channel) for one in routed],
             f"{self.prefix}priority": [one.priority for one in routed],
@@ -196,22 +208,23 @@ class LabelTask(Task):
             if subject is not None and (cause := check_string(subject, str(self.subject_column))):
                 bad.setdefault(i, cause)
         values = self._read_inputs(chunk, bad)
+        clean = ["" if i in bad else clean_text(text, subjects[i]) for i, text in enumerate(texts)]
+        labels = self.pipeline.label_texts(clean)
+        for given, label in zip(values, labels, strict=True):
+            given.update(_label_values(label, self.rules.inputs))
+        routed = self._route(values, bad)
         kept = self._drop(chunk, bad)
-        labels = self.pipeline.label_texts([clean_text(texts[i], subjects[i]) for i in kept])
-        policy = self.rules
-        wanted = [name for name in LABEL_INPUTS if name in policy.inputs]
-        routed = [
-            policy.route({**values[i], **_label_values(label, wanted)}) for i, label in zip(kept, labels, strict=True)
-        ]
+        return {**self._label_columns([labels[i] for i in kept]), **self._route_columns([routed[i] for i in kept])}
+
+    def _label_columns(self, labels: Sequence[ReasonLabel]) -> dict[str, list[Any]]:
+        best = [label.ranked[0] for label in labels]
         return {
             f"{self.prefix}primary": [label.primary for label in labels],
             f"{self.prefix}secondary": [label.secondary for label in labels],
-            f"{self.prefix}confidence": [round(label.confidence, 6) for label in labels],
+            f"{self.prefix}reason": [label.reason for label in labels],
+            f"{self.prefix}confidence": [label.confidence for label in labels],
             f"{self.prefix}abstained": [label.abstained for label in labels],
-            f"{self.prefix}best_guess": [
-                label.ranked[0].reason if label.ranked[0].probability > 0 else None for label in labels
-            ],
-            **self._route_columns(routed),
+            f"{self.prefix}best_guess": [one.reason if one.probability > 0 else None for one in best],
         }
 
 
@@ -222,9 +235,10 @@ def _policy_versions(policy: RoutingPolicy) -> dict[str, str]:
     }
 
 
-def _label_values(label: ReasonLabel, wanted: Sequence[str]) -> dict[str, Any]:
-    values = {"reason": label.reason, "confidence": label.confidence}
-    return {name: values[name] for name in wanted}
+def _label_values(label: ReasonLabel, inputs: Sequence[str]) -> dict[str, Any]:
+    return {
+        name: value for name, value in (("reason", label.reason), ("confidence", label.confidence)) if name in inputs
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,11 +265,11 @@ class RouteTask(Task):
 
     def run(self, chunk: Chunk) -> dict[str, list[Any]]:
         bad: dict[int, str] = {}
-        policy = self.rules
         values = self._read_inputs(chunk, bad)
-        kept = self._drop(chunk, bad)
-        given = {"confidence": 1.0} if "confidence" in policy.inputs and "confidence" not in self.inputs else {}
-        return self._route_columns([policy.route({**given, **values[i]}) for i in kept])
+        if "confidence" in self.rules.inputs and "confidence" not in self.inputs:
+            values = [{**given, "confidence": 1.0} for given in values]
+        routed = self._route(values, bad)
+        return self._route_columns([routed[i] for i in self._drop(chunk, bad)])
 
 
 def choose_inputs(
@@ -283,4 +297,10 @@ def choose_inputs(
             )
     columns = {name: chosen.get(name, name if name in source.columns else "") for name in inputs}
     source.require(column for column in columns.values() if column)
+    for name in policy.required:
+        if name in inputs and not columns[name] and name != "confidence":
+            raise BatchError(
+                f"{source.path}: no column for the input {name!r}, which policy {policy.policy_id!r} must know for every contact; "
+                f"name one with --input {name}=COLUMN, or make the input nullable"
+            )
     return {name: column for name, column in columns.items() if column}

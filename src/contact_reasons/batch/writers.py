@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,7 @@ __all__ = ["PartWriter", "make_writer"]
 
 ROW_GROUP_ROWS: Final = 100_000
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_NUMBER: Final = re.compile(r"[-+]?\d[\d.,]*(?:[eE][-+]?\d+)?%?\Z")
+_NUMBER: Final = re.compile(r"[-+]?(?:\d[\d.,]*|\.\d+)(?:[eE][-+]?\d+)?%?\Z")
 
 
 def make_writer(
@@ -49,8 +50,8 @@ class PartWriter(ABC):
         self.added = dict(added)
 
     @abstractmethod
-    def part(self, chunk: Chunk, results: Mapping[str, Sequence[Any]]) -> tuple[bytes, int]:
-        """Bytes of a chunk's rows with their results, and the number of cells that were made safe."""
+    def part(self, chunk: Chunk, results: Mapping[str, Sequence[Any]]) -> tuple[bytes, dict[str, int]]:
+        """Bytes of a chunk's rows with their results, and how many cells of each column were made safe."""
 
     @abstractmethod
     def join(self, parts: Sequence[Path], target: Path) -> None:
@@ -101,9 +102,9 @@ def _json_like(value: Any) -> Any:
 class JsonLinesParts(PartWriter):
     """One JSON object a line, keys in the order of the source, then the added ones."""
 
-    def part(self, chunk: Chunk, results: Mapping[str, Sequence[Any]]) -> tuple[bytes, int]:
+    def part(self, chunk: Chunk, results: Mapping[str, Sequence[Any]]) -> tuple[bytes, dict[str, int]]:
         lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in _plain_rows(chunk, results)]
-        return "".join(lines).encode(), 0
+        return "".join(lines).encode(), {}
 
     def join(self, parts: Sequence[Path], target: Path) -> None:
         _concatenate(b"", parts, target)
@@ -116,26 +117,38 @@ class CsvParts(PartWriter):
         super().__init__(source, added)
         self.delimiter, self.formulas = delimiter, formulas
 
-    def part(self, chunk: Chunk, results: Mapping[str, Sequence[Any]]) -> tuple[bytes, int]:
-        escaped = 0
+    def part(self, chunk: Chunk, results: Mapping[str, Sequence[Any]]) -> tuple[bytes, dict[str, int]]:
+        escaped: Counter[str] = Counter()
         table = []
         for row in _plain_rows(chunk, results):
             cells = [_cell(row.get(name)) for name in self.columns]
             if not self.formulas:
                 for i, cell in enumerate(cells):
-                    if cell.startswith(_FORMULA) and not _NUMBER.match(cell):
+                    if _is_formula(cell):
                         cells[i] = "'" + cell
-                        escaped += 1
+                        escaped[self.columns[i]] += 1
             table.append(cells)
-        return self._encode(table), escaped
+        return self._encode(table), dict(escaped)
 
     def _encode(self, table: list[list[str]]) -> bytes:
-        out = io.StringIO()
-        csv.writer(out, delimiter=self.delimiter, lineterminator="\n").writerows(table)
-        return out.getvalue().encode()
+        lines = _Lines()
+        csv.writer(lines, delimiter=self.delimiter, lineterminator="\r\n").writerows(table)
+        return "".join(lines).encode()
 
     def join(self, parts: Sequence[Path], target: Path) -> None:
-        _concatenate(self._encode([list(self.columns)]), parts, target)
+        names = [name if self.formulas or not _is_formula(name) else "'" + name for name in self.columns]
+        _concatenate(self._encode([names]), parts, target)
+
+
+class _Lines(list[str]):
+    """Takes rows from the csv module. Told that lines end in CR LF, it quotes cells that hold either; ours end in LF."""
+
+    def write(self, row: str) -> None:
+        self.append(row[:-2] + "\n")
+
+
+def _is_formula(cell: str) -> bool:
+    return cell.startswith(_FORMULA) and not _NUMBER.match(cell)
 
 
 def _cell(value: Any) -> str:
@@ -164,7 +177,13 @@ class ParquetParts(PartWriter):
         import_parquet()
         import pyarrow as pa
 
-        types = {"string": pa.string(), "float": pa.float64(), "int": pa.int64(), "bool": pa.bool_()}
+        types = {
+            "string": pa.string(),
+            "float": pa.float64(),
+            "int": pa.int64(),
+            "long": pa.int64(),
+            "bool": pa.bool_(),
+        }
         kinds: dict[str, str] = {}
         if isinstance(source, ParquetSource):
             fields = list(source.schema)
@@ -176,7 +195,7 @@ class ParquetParts(PartWriter):
         self._added = [pa.field(name, types[kind]) for name, kind in added.items()]
         self.schema = pa.schema([*fields, *self._added])
 
-    def part(self, chunk: Chunk, results: Mapping[str, Sequence[Any]]) -> tuple[bytes, int]:
+    def part(self, chunk: Chunk, results: Mapping[str, Sequence[Any]]) -> tuple[bytes, dict[str, int]]:
         import pyarrow as pa
 
         if isinstance(chunk.rows, list):
@@ -189,7 +208,7 @@ class ParquetParts(PartWriter):
         columns += [pa.array(results[field.name], field.type) for field in self._added]
         out = io.BytesIO()
         import_parquet().write_table(pa.Table.from_arrays(columns, schema=self.schema), out)
-        return out.getvalue(), 0
+        return out.getvalue(), {}
 
     def _values(self, chunk: Chunk, name: str) -> list[Any]:
         values = chunk.column(name)

@@ -76,7 +76,7 @@ def normalise(text: str) -> str:
         for mask, character in PLACEHOLDERS.items():
             text = text.replace(mask, character)
     if text.isascii():
-        return text.lower().translate(_ASCII_TABLE)
+        return text.lower().encode().translate(_ASCII_BYTES, b"'`").decode()
     text = unicodedata.normalize("NFKC", text).casefold()
     text = unicodedata.normalize("NFKC", text)[:MAX_CHARS]
     return text.translate(_ASCII_TABLE).translate(_FOLD_DIGITS)
@@ -97,6 +97,9 @@ _ASCII_TABLE: Final[dict[int, int | None]] = {
     **{ord(mark): None for mark in _APOSTROPHES},
     **{ord(digit): 0x30 for digit in "123456789"},
 }
+
+
+_ASCII_BYTES: Final = bytes(0x30 if chr(code) in "123456789" else code for code in range(256))
 
 
 @functools.cache

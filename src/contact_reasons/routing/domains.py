@@ -8,9 +8,6 @@ total proofs possible.
 
 from __future__ import annotations
 
-import bisect
-import math
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -25,16 +22,12 @@ __all__ = [
     "Cell",
     "Domain",
     "EnumDomain",
-    "IntDomain",
-    "NumberDomain",
-    "RealDomain",
     "TreeDomain",
 ]
 
 MISSING: Final = "missing"
 AtomArray = npt.NDArray[np.int64]
-Key = tuple[float, int]
-"""A place on the number line: ``(x, 0)`` is at x, ``(x, 1)`` just after it."""
+Number = int | float
 
 _TRUE, _FALSE = ("true", "True"), ("false", "False")
 
@@ -48,15 +41,15 @@ class Cell(NamedTuple):
         As people read it, such as ``'>= 0.8'`` or ``'gold or platinum'``.
     values : tuple of str
         Names of atoms, for enums, booleans and trees.
-    spans : tuple of (Key, Key)
-        Half-open stretches, for numbers.
+    spans : tuple of (number, number)
+        Stretches from the first up to the second, that one not included, for numbers.
     missing : bool
         Whether a missing value meets the condition.
     """
 
     text: str
     values: tuple[str, ...] = ()
-    spans: tuple[tuple[Key, Key], ...] = ()
+    spans: tuple[tuple[Number, Number], ...] = ()
     missing: bool = False
 
 
@@ -143,6 +136,18 @@ class Domain(ABC):
             If the text does not stand for a value of this input.
         """
 
+    def from_cell(self, cell: Any) -> Any:
+        """The value that a cell of a file stands for, text or typed; None if it is missing.
+
+        Raises
+        ------
+        RoutingError
+            If the cell does not stand for a value of this input.
+        """
+        value = self.from_text(cell) if isinstance(cell, str) else None if is_missing(cell) else cell
+        self.atom(value)
+        return value
+
     def atoms(self, column: Any) -> AtomArray:
         """The atom of each value of a column, shape (n,).
 
@@ -177,8 +182,9 @@ class Domain(ABC):
         more = f" and {len(wrong) - 8} more values" if len(wrong) > 8 else ""
         return RoutingError(f"{first} In this column: {listed}{more}.")
 
-    def _refuse(self, value: Any, right: str) -> RoutingError:
-        what = "missing" if value is None or value != value else shorten(value)
+    def refuse(self, value: Any, right: str) -> RoutingError:
+        """The error for a value, with what would be right."""
+        what = "missing" if is_missing(value) else shorten(value)
         return RoutingError(f"input {self.name!r} is {what}; it must be {right}.", right)
 
     @property
@@ -187,7 +193,18 @@ class Domain(ABC):
         return (1 << self.n_atoms) - 1
 
 
+def is_missing(value: Any) -> bool:
+    """Whether a value is missing: None, NaN, or the missing value of pandas."""
+    if value is None:
+        return True
+    if isinstance(value, float | np.floating):
+        return bool(np.isnan(value))
+    return type(value).__name__ in ("NAType", "NaTType")
+
+
 def _as_list(column: Any) -> list[Any]:
+    if isinstance(column, str | bytes) or getattr(column, "ndim", 1) != 1 or not hasattr(column, "__iter__"):
+        raise RoutingError(f"a column must be a sequence of values, one a row, not {shorten(type(column).__name__)}")
     for method in ("to_pylist", "tolist", "to_list"):
         convert = getattr(column, method, None)
         if convert is not None:
@@ -220,11 +237,11 @@ class _NamedDomain(Domain):
         return self.names[atom] if atom < len(self.names) else None
 
     def _unknown(self, value: Any) -> RoutingError:
-        if value is None or value != value:
-            return self._refuse(value, "given: this input is not nullable")
+        if is_missing(value):
+            return self.refuse(value, "given: this input is not nullable")
         if not isinstance(value, str):
-            return self._refuse(value, f"a string; {nearest(value, self.names)}")
-        return self._refuse(value, f"one of its known values; {nearest(value, self.names)}")
+            return self.refuse(value, f"a string; {nearest(value, self.names)}")
+        return self.refuse(value, f"one of its known values; {nearest(value, self.names)}")
 
 
 class EnumDomain(_NamedDomain):
@@ -242,7 +259,7 @@ class EnumDomain(_NamedDomain):
         try:
             return self._index[value]
         except (KeyError, TypeError):
-            if self.nullable and isinstance(value, float) and math.isnan(value):
+            if self.nullable and is_missing(value):
                 return self._index[None]
             raise self._unknown(value) from None
 
@@ -297,176 +314,20 @@ class BoolDomain(_NamedDomain):
     def atom(self, value: Any) -> int:
         if isinstance(value, bool | np.bool_):
             return int(value)
-        if self.nullable and (value is None or (isinstance(value, float) and math.isnan(value))):
+        if self.nullable and is_missing(value):
             return 2
-        raise self._refuse(value, "True or False" + (" or None" if self.nullable else ": this input is not nullable"))
+        raise self.refuse(value, "True or False" + (" or None" if self.nullable else ": this input is not nullable"))
+
+    def from_cell(self, cell: Any) -> Any:
+        """As for every input; the numbers 0 and 1 of typed files count as false and true."""
+        return super().from_cell(bool(cell) if isinstance(cell, int | float) and cell in (0, 1) else cell)
 
     def from_text(self, text: str) -> Any:
         folded = text.strip().lower()
-        if folded in ("true", "1", "yes"):
+        if folded in ("true", "1", "1.0", "yes"):
             return True
-        if folded in ("false", "0", "no"):
+        if folded in ("false", "0", "0.0", "no"):
             return False
         if folded == "":
             return None
-        raise self._refuse(text, "true or false (also yes/no, 1/0), or empty if it is not known")
-
-
-_NUMBER: Final = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
-_COMPARE: Final = re.compile(rf"\s*(<=|>=|<|>)\s*({_NUMBER})\s*\Z")
-_RANGE: Final = re.compile(rf"\s*([\[(])\s*({_NUMBER}|-inf)\s*,\s*({_NUMBER}|inf)\s*([\])])\s*\Z")
-_EXACT: Final = re.compile(rf"\s*{_NUMBER}\s*\Z")
-
-
-class NumberDomain(Domain):
-    """A number between two limits, both included; open-ended where a limit is infinite."""
-
-    def __init__(self, name: str, nullable: bool, low: float, high: float) -> None:
-        super().__init__(name, nullable)
-        if not low <= high:
-            raise PolicyError(f"min {low:g} is above max {high:g}; swap them")
-        self.low, self.high = low, high
-        self.cuts: list[Key] = []
-
-    def _parse_value(self, part: Any) -> Cell:
-        text = part if isinstance(part, str) else "" if isinstance(part, bool) else repr(part)
-        compare, span = _COMPARE.match(text), _RANGE.match(text)
-        first: Key
-        last: Key
-        if compare:
-            limit = float(compare.group(2))
-            first, last = (self.low, 0), (self.high, 1)
-            match compare.group(1):
-                case "<":
-                    last = (limit, 0)
-                case "<=":
-                    last = (limit, 1)
-                case ">":
-                    first = (limit, 1)
-                case _:
-                    first = (limit, 0)
-        elif span:
-            first = (float(span.group(2)), 0 if span.group(1) == "[" else 1)
-            last = (float(span.group(3)), 1 if span.group(4) == "]" else 0)
-        elif _EXACT.match(text):
-            first, last = (float(text), 0), (float(text), 1)
-        else:
-            raise PolicyError(
-                f"{shorten(part)} is not a condition on the number {self.name}; "
-                "write a number, '>= 3', '< 0.5', '[0, 10)' or 'missing'"
-            )
-        first, last = (
-            max(self._key(first), self._key((self.low, 0))),
-            min(self._key(last), self._key((self.high, 1))),
-        )
-        if first >= last:
-            raise PolicyError(
-                f"{shorten(part)} holds no value of {self.name}, which lies in [{self.low:g}, {self.high:g}]; "
-                "no contact could meet the condition"
-            )
-        return Cell(text.strip(), spans=((first, last),))
-
-    def _key(self, key: Key) -> Key:
-        return key
-
-    def cut(self, cells: Iterable[Cell]) -> None:
-        keys = {self._key((self.low, 0)), self._key((self.high, 1))}
-        keys.update(key for cell in cells for span in cell.spans for key in span)
-        self.cuts = sorted(keys)
-        self.n_atoms = len(self.cuts) - 1 + self.nullable
-        self._at = np.array([x for x, after in self.cuts[1:-1] if not after])
-        self._after = np.array([x for x, after in self.cuts[1:-1] if after])
-
-    def mask(self, cell: Cell) -> int:
-        bits = 0
-        for first, last in cell.spans:
-            for atom in range(len(self.cuts) - 1):
-                if first <= self.cuts[atom] and self.cuts[atom + 1] <= last:
-                    bits |= 1 << atom
-        return bits | (1 << (self.n_atoms - 1) if cell.missing else 0)
-
-    def atom(self, value: Any) -> int:
-        if value is None or value != value:
-            if self.nullable:
-                return self.n_atoms - 1
-            raise self._refuse(value, "given: this input is not nullable")
-        if not self._is_number(value) or not self.low <= value <= self.high:
-            raise self._refuse(value, self._right())
-        return bisect.bisect_right(self.cuts, (value, 0)) - 1
-
-    def atoms(self, column: Any) -> AtomArray:
-        values = np.asarray(column)
-        if values.dtype.kind not in self._dtype_kinds:
-            return super().atoms(column)
-        outside = ~((values >= self.low) & (values <= self.high))
-        missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=np.bool_)
-        if (outside & ~(missing & self.nullable)).any():
-            return super().atoms(column)
-        found = np.searchsorted(self._at, values, "right") + np.searchsorted(self._after, values, "left")
-        return np.where(missing, self.n_atoms - 1, found).astype(np.int64)
-
-    _dtype_kinds = "iuf"
-
-    @staticmethod
-    def _is_number(value: Any) -> bool:
-        return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-
-    def _right(self) -> str:
-        noun = "a whole number" if self.kind == "int" else "a number"
-        return f"{noun} from {self.low:g} to {self.high:g}" + (", or None if it is not known" if self.nullable else "")
-
-
-class RealDomain(NumberDomain):
-    """A real number."""
-
-    kind = "real"
-
-    def witness(self, atom: int) -> Any:
-        if atom >= len(self.cuts) - 1:
-            return None
-        (first, after), (last, _) = self.cuts[atom], self.cuts[atom + 1]
-        if not after and first > -math.inf:
-            return first
-        if first == -math.inf:
-            return last - 1.0 if last < math.inf else 0.0
-        return first + 1.0 if last == math.inf else (first + last) / 2
-
-    def from_text(self, text: str) -> Any:
-        if text.strip() == "":
-            return None
-        try:
-            return float(text)
-        except ValueError:
-            raise self._refuse(text, self._right()) from None
-
-
-class IntDomain(NumberDomain):
-    """A whole number."""
-
-    kind = "int"
-    _dtype_kinds = "iu"
-
-    def _key(self, key: Key) -> Key:
-        x, after = key
-        if math.isinf(x):
-            return x, after
-        whole = math.floor(x)
-        return (whole + 1 if x > whole or after else whole), 0
-
-    @staticmethod
-    def _is_number(value: Any) -> bool:
-        return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-    def witness(self, atom: int) -> Any:
-        if atom >= len(self.cuts) - 1:
-            return None
-        first, last = self.cuts[atom][0], self.cuts[atom + 1][0]
-        return int(first) if first > -math.inf else int(last) - 1 if last < math.inf else 0
-
-    def from_text(self, text: str) -> Any:
-        if text.strip() == "":
-            return None
-        try:
-            return int(text)
-        except ValueError:
-            raise self._refuse(text, self._right()) from None
+        raise self.refuse(text, "true or false (also yes/no, 1/0), or empty if it is not known")

@@ -124,6 +124,7 @@ class RoutingPolicy:
         self._assumed = [self._box(when) for when in table.assumed]
         self._compiled = [self._rules_by_atom(column) for column in range(len(self._domains))]
         self._all_rules = (1 << len(self.rules)) - 1
+        self._every_bit = (1 << (len(self.rules) + len(self._assumed))) - 1
 
     @classmethod
     def load(cls, pack: str | Path) -> Self:
@@ -152,7 +153,7 @@ class RoutingPolicy:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Self:
         """The policy described by a mapping of the same shape as the rule file."""
-        return cls(read_rule_table(StrictDocument(dict(data), {}, ""), taxonomy, None))
+        return cls(read_rule_table(StrictDocument(data, {}, ""), taxonomy, None))
 
     # ------------------------------------------------------------------------------------------ routing
 
@@ -172,14 +173,18 @@ class RoutingPolicy:
         RoutingError
             If a key is no input of the policy, a value is missing, unknown or of the wrong type, or no rule matches.
         """
+        if not isinstance(values, Mapping):
+            raise RoutingError(f"values is a {type(values).__name__}; give a mapping from inputs to values")
         if not values.keys() <= self._names:
-            wrong = sorted(values.keys() - self._names)[0]
+            wrong = min(values.keys() - self._names, key=str)
             raise RoutingError(
                 f"{wrong!r} is not an input of policy {self.policy_id!r}; {nearest(wrong, self.inputs)} Leave it out or rename it."
             )
-        hits = self._all_rules
+        hits = self._every_bit
         for domain, masks in zip(self._domains, self._compiled, strict=True):
             hits &= masks[domain.atom(values.get(domain.name))]
+        if hits > self._all_rules:
+            raise self._impossible(f"{', '.join(f'{name}={shorten(values.get(name))}' for name in self.inputs)}")
         if not hits:
             return self._no_match(values)
         index = (hits & -hits).bit_length() - 1
@@ -200,7 +205,7 @@ class RoutingPolicy:
         RoutingError
             As for `route`; unknown values are listed with their counts and first rows.
         """
-        names = [str(name) for name in (columns.keys() if isinstance(columns, Mapping) else columns.columns)]
+        names = _column_names(columns)
         for name in names:
             if name not in self._names:
                 raise RoutingError(
@@ -208,18 +213,22 @@ class RoutingPolicy:
                 )
         if not names:
             raise RoutingError(f"no columns were given; policy {self.policy_id!r} reads {', '.join(self.inputs)}")
-        lengths = {name: len(columns[name]) for name in names}
+        columns = {name: columns[name] for name in names}
+        lengths = {name: len(column) if hasattr(column, "__len__") else 1 for name, column in columns.items()}
         if len(set(lengths.values())) > 1:
             raise RoutingError(f"columns differ in length: {lengths}; give one value a row")
         n_rows = lengths[names[0]]
-        n_words = (len(self.rules) + 63) // 64
-        hits = np.tile(_words(self._all_rules, n_words), (n_rows, 1))
+        n_words = (self._every_bit.bit_length() + 63) // 64
+        hits = np.tile(_words(self._every_bit, n_words), (n_rows, 1))
         for domain, masks in zip(self._domains, self._compiled, strict=True):
             table = np.array([_words(mask, n_words) for mask in masks], dtype=np.uint64)
             if domain.name in lengths:
                 hits &= table[domain.atoms(columns[domain.name])]
             elif n_rows:
                 hits &= table[domain.atom(None)]
+        impossible = np.flatnonzero((hits & _words(self._every_bit ^ self._all_rules, n_words)).any(axis=1))
+        if len(impossible):
+            raise self._impossible(f"{len(impossible)} of {n_rows} rows, first row {impossible[0]}")
         index = _first_bits(hits, len(self.rules))
         unmatched = np.flatnonzero(index == len(self.rules))
         if len(unmatched) and self._table.on_no_match is None:
@@ -239,22 +248,36 @@ class RoutingPolicy:
             index,
         )
 
-    def from_text(self, name: str, text: str) -> Any:
-        """The value of an input that a text in a file stands for; an empty text is missing (None)."""
-        return self._table.domains[name].from_text(text)
+    def from_cell(self, name: str, cell: Any) -> Any:
+        """The value of an input that a cell of a file stands for, text or typed; an empty one is missing (None).
 
-    def check(self, name: str, value: Any) -> None:
-        """Raise `RoutingError` unless the value is one that the input takes."""
-        self._table.domains[name].atom(value)
+        Raises
+        ------
+        RoutingError
+            If it stands for none; ``expected`` says what would be right, without the value.
+        """
+        return self._table.domains[name].from_cell(cell)
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Inputs that must never be missing."""
+        return tuple(domain.name for domain in self._domains if not domain.nullable)
 
     def _no_match(self, values: Mapping[str, Any]) -> Recommendation:
         if self._table.on_no_match is None:
             read = ", ".join(f"{name}={shorten(values.get(name))}" for name in self.inputs)
             raise RoutingError(
                 f"no rule of policy {self.policy_id!r} matches {read}; add a last rule with `when: {{}}`, "
-                "or run `contact-reasons validate` to see every gap"
+                "or run `contact-reasons validate` to see a gap",
+                "a combination that some rule matches",
             )
         return self._recommend("on_no_match", self._table.on_no_match, (), ())
+
+    def _impossible(self, where: str) -> RoutingError:
+        return RoutingError(
+            f"{where}: the policy {self.policy_id!r} assumes that this combination cannot occur (`assume`); correct the values or drop the assumption",
+            "a combination that the policy does not assume to be impossible",
+        )
 
     def _recommend(
         self, rule_id: str, then: Outcome, because: tuple[Because, ...], also: tuple[str, ...]
@@ -337,9 +360,21 @@ class RoutingPolicy:
     def _rules_by_atom(self, column: int) -> list[int]:
         domain = self._domains[column]
         return [
-            sum(1 << i for i, box in enumerate(self._boxes) if box[column] >> atom & 1)
+            sum(1 << i for i, box in enumerate([*self._boxes, *self._assumed]) if box[column] >> atom & 1)
             for atom in range(domain.n_atoms)
         ]
+
+
+def _column_names(columns: Any) -> list[str]:
+    """Names of the columns of a mapping, a data frame or an Arrow table."""
+    names = getattr(columns, "column_names", None)
+    if names is None:
+        names = columns.keys() if isinstance(columns, Mapping) else getattr(columns, "columns", None)
+    if names is None:
+        raise RoutingError(
+            f"columns is a {type(columns).__name__}; give a mapping from inputs to columns, or a data frame"
+        )
+    return list(names)
 
 
 def _words(mask: int, n_words: int) -> npt.NDArray[np.uint64]:

@@ -13,15 +13,8 @@ from typing import Any, Final
 
 from contact_reasons.errors import PolicyError, TaxonomyError, nearest, shorten
 from contact_reasons.records import Channel
-from contact_reasons.routing.domains import (
-    BoolDomain,
-    Cell,
-    Domain,
-    EnumDomain,
-    IntDomain,
-    RealDomain,
-    TreeDomain,
-)
+from contact_reasons.routing.domains import BoolDomain, Cell, Domain, EnumDomain, TreeDomain
+from contact_reasons.routing.numbers import IntDomain, RealDomain
 from contact_reasons.taxonomy import Taxonomy
 from contact_reasons.taxonomy.strict_yaml import KeyPath, StrictDocument
 
@@ -42,6 +35,7 @@ _TYPES: Final = ("tree", "enum", "bool", "int", "real")
 _THEN: Final = ("channel", "priority", "queue", "skills")
 _RULE: Final = ("id", "when", "then", "note")
 _NEVER: Final = ("name", "when", "channel")
+_WORD: Final = re.compile(r"[\w-]+\Z")
 _RULE_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}\Z")
 
 
@@ -189,8 +183,8 @@ class _Reader:
             if not values or "missing" in values:
                 raise self.fail((*path, "values"), "an enum needs values, none of them called 'missing'")
             return EnumDomain(name, nullable, values)
-        low = self.number((*path, "min"), spec.get("min", -math.inf))
-        high = self.number((*path, "max"), spec.get("max", math.inf))
+        low = self.number((*path, "min"), spec["min"]) if "min" in spec else -math.inf
+        high = self.number((*path, "max"), spec["max"]) if "max" in spec else math.inf
         try:
             return IntDomain(name, nullable, low, high) if kind == "int" else RealDomain(name, nullable, low, high)
         except PolicyError as exc:
@@ -201,10 +195,19 @@ class _Reader:
             raise self.fail(path, "a tree has either `values:` (primary: [secondary, ...]) or `taxonomy:` (an id)")
         if "values" in spec:
             values = self.mapping((*path, "values"), spec["values"], None)
-            return {
-                primary: [str(leaf) for leaf in self.sequence((*path, "values", primary), leaves)]
+            tree = {
+                primary: [
+                    self.word((*path, "values", primary, i), leaf)
+                    for i, leaf in enumerate(self.sequence((*path, "values", primary), leaves))
+                ]
                 for primary, leaves in values.items()
             }
+            for primary, leaves in tree.items():
+                self.word((*path, "values", primary), primary)
+                self.check_unique((*path, "values", primary), leaves, "reason")
+            if not tree:
+                raise self.fail((*path, "values"), "the tree has no reasons; name at least one primary")
+            return tree
         wanted = self.text((*path, "taxonomy"), spec["taxonomy"])
         if self.taxonomy is None and self.beside is not None and self.beside.is_file():
             self.taxonomy = Taxonomy.from_yaml(self.beside)
@@ -247,6 +250,8 @@ class _Reader:
     def promise(self, path: KeyPath, data: Any) -> Promise:
         entry = self.mapping(path, data, _NEVER, required=_NEVER)
         channels = self.sequence((*path, "channel"), entry["channel"])
+        if not channels:
+            raise self.fail((*path, "channel"), "a promise about no channel says nothing; name at least one")
         return Promise(
             self.text((*path, "name"), entry["name"]),
             self.conditions((*path, "when"), entry["when"]),
@@ -323,13 +328,26 @@ class _Reader:
             return False
         raise self.fail(path, f"this must be true or false, not {shorten(value)}")
 
+    def word(self, path: KeyPath, value: Any) -> str:
+        text = self.text(path, value)
+        if not _WORD.match(text) or text == "missing":
+            raise self.fail(
+                path, f"{shorten(text)} is not a reason; use letters, digits, '_' and '-', and not the word missing"
+            )
+        return text
+
     def number(self, path: KeyPath, value: Any) -> float:
         try:
             if isinstance(value, bool):
                 raise ValueError
-            return float(value)
-        except (TypeError, ValueError):
-            raise self.fail(path, f"this must be a number, not {shorten(value)}") from None
+            number = (
+                value if isinstance(value, int) else int(value) if str(value).lstrip("+-").isdigit() else float(value)
+            )
+            if not math.isfinite(number) or abs(number) > 1e300:
+                raise ValueError
+        except (TypeError, ValueError, OverflowError):
+            raise self.fail(path, f"this must be a finite number, not {shorten(value)}") from None
+        return number
 
     def check_unique(self, path: KeyPath, values: list[str], noun: str) -> None:
         seen: dict[str, int] = {}

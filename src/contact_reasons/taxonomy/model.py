@@ -23,7 +23,10 @@ __all__ = ["MAX_CODE_CHARS", "NearMiss", "PrimaryReason", "SecondaryReason", "Ta
 MAX_CODE_CHARS = 40
 """Longest id, with its dot written ``__``: the strictest limit among the CRMs (ServiceNow)."""
 
-_WORD = r"[a-z][a-z0-9_]*"
+MAX_LABEL_CHARS = 80
+"""Longest label."""
+
+_WORD = r"[a-z](?:_?[a-z0-9])*"
 _PRIMARY_ID = re.compile(rf"{_WORD}\Z")
 _SECONDARY_ID = re.compile(rf"{_WORD}\.{_WORD}\Z")
 _RESERVED = ("missing",)
@@ -31,7 +34,7 @@ _RESERVED = ("missing",)
 
 def _check_id(value: str, pattern: re.Pattern[str], example: str) -> str:
     if not pattern.match(value):
-        suggestion = re.sub(r"[^a-z0-9_.]+", "_", value.lower()).strip("_.")
+        suggestion = re.sub(r"_*\._*", ".", re.sub(r"[^a-z0-9.]+", "_", value.lower())).strip("_.")
         hint = f"; write {suggestion!r}" if pattern.match(suggestion) else ""
         raise ValueError(
             f"{shorten(value)} is not a valid reason id. Ids are lower snake case, such as {example!r}{hint}. "
@@ -84,7 +87,7 @@ class SecondaryReason(_Frozen):
     """
 
     id: SecondaryId
-    label: Annotated[str, Field(min_length=1, max_length=80)]
+    label: Annotated[str, Field(min_length=1, max_length=MAX_LABEL_CHARS)]
     definition: str = ""
     not_this: tuple[NearMiss, ...] = ()
     stages: tuple[NonEmpty, ...] = ()
@@ -106,7 +109,7 @@ class PrimaryReason(_Frozen):
     """A primary reason and its secondaries."""
 
     id: PrimaryId
-    label: Annotated[str, Field(min_length=1, max_length=80)]
+    label: Annotated[str, Field(min_length=1, max_length=MAX_LABEL_CHARS)]
     definition: str = ""
     formerly: tuple[NonEmpty, ...] = ()
     secondaries: Annotated[tuple[SecondaryReason, ...], Field(min_length=1)]
@@ -162,11 +165,11 @@ class Taxonomy(_Frozen):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The taxonomy described by a mapping of the same shape as the file."""
-        return cls._from_document(StrictDocument(dict(data), {}, ""))
+        return cls._from_document(StrictDocument(data, {}, ""))
 
     @classmethod
     def _from_document(cls, document: StrictDocument) -> Self:
-        if not isinstance(document.data, dict):
+        if not isinstance(document.data, Mapping):
             raise TaxonomyError(
                 f"{document.where(())}: a taxonomy is a mapping with taxonomy_id, version and primaries"
             )
@@ -193,9 +196,14 @@ class Taxonomy(_Frozen):
         """
         table: dict[str, list[str]] = {}
         for pair in pairs:
-            if len(pair) != 2 or not all(isinstance(label, str) and label.strip() for label in pair):
+            if (
+                not isinstance(pair, tuple | list)
+                or len(pair) != 2
+                or not all(isinstance(label, str) and 0 < len(label.strip()) <= MAX_LABEL_CHARS for label in pair)
+            ):
                 raise TaxonomyError(
-                    f"from_pairs: {shorten(pair)} is not a pair of labels; give (primary, secondary) strings"
+                    f"from_pairs: {shorten(pair)} is not a pair of labels; give (primary, secondary), "
+                    f"each a string of 1 to {MAX_LABEL_CHARS} characters"
                 )
             secondaries = table.setdefault(pair[0].strip(), [])
             if pair[1].strip() not in secondaries:
@@ -208,11 +216,11 @@ class Taxonomy(_Frozen):
             primaries.append(
                 {
                     "id": primary_id,
-                    "label": primary_label[:80],
+                    "label": primary_label,
                     "secondaries": [
                         {
                             "id": f"{primary_id}.{_new_slug(label, taken, 38 - len(primary_id))}",
-                            "label": label[:80],
+                            "label": label,
                         }
                         for label in labels
                     ],
@@ -315,7 +323,7 @@ class Taxonomy(_Frozen):
         TaxonomyError
             If no secondary has these labels.
         """
-        wanted = (primary_label.strip()[:80], secondary_label.strip()[:80])
+        wanted = (primary_label.strip(), secondary_label.strip())
         for primary in self.primaries:
             for secondary in primary.secondaries:
                 if (primary.label, secondary.label) == wanted:

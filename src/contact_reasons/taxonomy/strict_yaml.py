@@ -77,8 +77,10 @@ def load_strict_yaml(path: str | Path, error: type[ContactReasonsError]) -> Stri
     path = Path(path)
     try:
         raw = path.read_bytes()
-    except OSError as exc:
-        raise error(f"{path}: the file cannot be read ({exc.strerror or exc}); check the path and the rights") from exc
+    except (OSError, ValueError) as exc:
+        raise error(
+            f"{path}: the file cannot be read ({getattr(exc, 'strerror', None) or exc}); check the path and the rights"
+        ) from exc
     if len(raw) > _MAX_BYTES:
         raise error(
             f"{path}: {len(raw):,} bytes; a taxonomy or policy file has at most {_MAX_BYTES:,}: is it the right file?"

@@ -17,7 +17,8 @@ _DATE: Final = re.compile(
     r"(?:\d{4}[-/. ]\d{1,2}[-/. ]\d{1,2}|\d{1,2}[-/. ]\d{1,2}[-/. ](?:\d{4}|\d{2}))(?:[ -]\d{1,4})?\Z"
 )
 _MONEY_AFTER: Final = re.compile(r"\s?(?:£|\$|€|₹|eur|euros?|pounds?|gbp|usd|dollars?|rupees?|rs|kr|sek)\b", re.I)
-_CODE: Final = re.compile(r"(?<![\w-])#?\w{1,24}(?:[-_/]\w{1,24}){0,6}(?![\w-])")
+_ANY_DIGIT: Final = re.compile(r"\d")
+_CODE: Final = re.compile(r"(?<![\w-])(?=[\w#/-]{0,60}?\d)#?\w{1,24}(?:[-_/]\w{1,24}){0,6}(?![\w-])")
 _MIN_CODE_DIGITS: Final = 4
 _CURRENCY: Final = "£$€₹"
 _MEASURE: Final = re.compile(
@@ -40,7 +41,7 @@ def mask_personal_data(text: str) -> str:
         text = _URL.sub("[url]", text)
     if "@" in text:
         text = _MAIL.sub("[mail]", text)
-    if not any(character.isdigit() for character in text):
+    if not _ANY_DIGIT.search(text):
         return text
     text = _IBAN.sub(_mask_iban, text)
     text = _DIGITS.sub(_mask_digits, text)

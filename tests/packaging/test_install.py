@@ -1,0 +1,89 @@
+"""Taxonomies and models are found from a wheel, from a wheel built from the sdist, and from an editable install."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+PROBE = """
+import pathlib, contact_reasons as cr
+out = cr.load_pipeline("retail").handle(cr.Contact(text="where is my parcel"))
+assert out.label.primary == "delivery", out
+from contact_reasons.resources import pack_files
+files = pack_files("retail")
+assert files.texts.joinpath("training.jsonl").is_file()
+print(pathlib.Path(cr.__file__).parent)
+print(files.taxonomy)
+"""
+
+
+def run(*command: str, cwd: Path, **environment: str) -> str:
+    done = subprocess.run(
+        command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the checkout, without environments and caches."""
+    folder = tmp_path_factory.mktemp("source") / "checkout"
+    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".git", ".venv", "build", "dist", "*.egg-info", ".*_cache", "demo", "tests", "__pycache__"))  # fmt: skip
+    return folder
+
+
+def build(kind: str, source: Path, out: Path) -> Path:
+    run(sys.executable, "-m", "build", f"--{kind}", "--no-isolation", "--outdir", str(out), str(source), cwd=out)
+    return next(out.iterdir())
+
+
+def probe(site: Path, cwd: Path) -> list[str]:
+    """Run the probe with a folder of installed files before everything else; the checkout's sources are not reachable."""
+    lines = run(sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(site)!r})\n{PROBE}", cwd=cwd).split(
+        "\n"
+    )
+    assert lines[0].startswith(str(site)), lines
+    return lines
+
+
+@pytest.fixture(scope="module")
+def sdist(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("sdist", source, tmp_path_factory.mktemp("sdist"))
+
+
+@pytest.mark.parametrize("origin", ["checkout", "sdist"])
+def test_a_wheel_carries_taxonomies_and_models(origin: str, source: Path, sdist: Path, tmp_path: Path) -> None:
+    if origin == "sdist":
+        with tarfile.open(sdist) as archive:
+            archive.extractall(tmp_path / "unpacked", filter="data")
+        source = next((tmp_path / "unpacked").iterdir())
+    (tmp_path / "wheel").mkdir()
+    wheel = build("wheel", source, tmp_path / "wheel")
+    assert wheel.stat().st_size < 40e6
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        archive.extractall(tmp_path / "site")
+    assert not [name for name in names if name.startswith(("tests", "samples", "docs"))]
+    assert probe(tmp_path / "site", tmp_path)[1].startswith(str(tmp_path / "site"))
+
+
+def test_an_editable_install_finds_them_in_the_checkout(source: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    run(
+        sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", str(site), "-e", str(source),
+        cwd=tmp_path,
+    )  # fmt: skip
+    code = f"import site; site.addsitedir({str(site)!r}); import sys; sys.path.sort(key=lambda p: not p.startswith({str(source)!r}))\n{PROBE}"
+    lines = run(sys.executable, "-I", "-c", code, cwd=tmp_path).split("\n")
+    assert lines[0].startswith(str(source))
+    assert lines[1].startswith(str(source / "taxonomies"))

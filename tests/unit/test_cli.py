@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from contact_reasons.cli import app
+from contact_reasons.resources import pack_files
+from tests.conftest import ROOT, TINY_TEXTS
+
+SAMPLE = str(ROOT / "samples" / "retail-tickets.csv")
+
+
+def run(*arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200", "NO_COLOR": "1"})
+    assert result.exit_code == code, result.output
+    return re.sub(r"\x1b\[[0-9;]*m", "", result.output)
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    file = tmp_path / "labelled.csv"
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["body", "reason", "topic", "subtopic", "who"])
+        for reason, texts in TINY_TEXTS.items():
+            writer.writerows([text, reason, *reason.split("."), f"c{i}"] for i, text in enumerate(texts))
+        writer.writerow(["hello", "", "", "", "c9"])
+    return file
+
+
+@pytest.mark.parametrize("command", ["label", "route", "train", "evaluate", "validate", "packs"])
+def test_the_help_of_each_command_shows_an_example(command: str) -> None:
+    text = run(command, "--help")
+    assert "Example" in text
+    assert f"contact-reasons {command}" in text
+
+
+def test_label_ends_with_a_summary_a_person_wants_to_read(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    text = run("label", SAMPLE, "--subject-column", "subject", "--out", str(out))
+    for part in ("why they contact us", "Where is my order?", "how to help them", "self service", "left to a person", "360 read, 360 written, 0 rejected", f"Result: {out}"):  # fmt: skip
+        assert part in text
+    assert out.exists()
+
+
+def test_label_says_what_is_wrong_and_exits_with_two(tmp_path: Path) -> None:
+    text = run("label", SAMPLE, "--text-column", "body", "--out", str(tmp_path / "o.csv"), code=2)
+    assert "BatchError" in text
+    assert "there is no column 'body'" in text
+    assert "Traceback" not in text
+    assert "write NAME=COLUMN" in run("label", SAMPLE, "--input", "stage", "--out", str(tmp_path / "o.csv"), code=2)
+    assert "no pack is called 'retial'" in run(
+        "label", SAMPLE, "--pack", "retial", "--out", str(tmp_path / "o.csv"), code=2
+    )
+
+
+def test_label_points_to_rejected_rows_and_missing_inputs(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("text,stage\nwhere is my parcel,fulfilment\nrefund,fulfillment\n")
+    text = run("label", str(source), "--out", str(tmp_path / "out.csv"))
+    assert "Rejected rows, with causes" in text
+    assert "Policy inputs without a column, taken as not known: customer_type" in text
+
+
+def test_route_uses_reasons_that_are_known(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("reason,open\nfaults.safety,true\naccount.login,false\n,true\n")
+    text = run("route", str(source), "--out", str(tmp_path / "out.jsonl"))
+    assert "human agent" in text
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [row["routed_rule"] for row in rows] == ["safety-now", "self-account", "unsure-message"]
+
+
+@pytest.mark.parametrize("columns", [["--reason-column", "reason"], ["--primary-column", "topic", "--secondary-column", "subtopic", "--group-column", "who"]])  # fmt: skip
+def test_train_makes_a_pack_that_evaluate_and_label_take(labelled: Path, tmp_path: Path, columns: list[str]) -> None:
+    pack = tmp_path / "pack"
+    text = run("train", "--labelled", str(labelled), "--text-column", "body", *columns, "--out", str(pack))
+    assert "secondary right, every text answered" in text
+    assert "fewer than 10 texts" in text
+    assert sorted(path.name for path in pack.iterdir()) == ["model", "policy.yaml", "taxonomy.yaml"]
+    report = tmp_path / "scores.json"
+    text = run("evaluate", str(labelled), "--pack", str(pack), "--text-column", "body", "--json", str(report))
+    assert "All figures" in text
+    assert json.loads(report.read_text())["texts"] == 20
+    run("label", str(labelled), "--pack", str(pack), "--text-column", "body", "--out", str(tmp_path / "out.csv"))
+    assert "ok" in run("validate", str(pack))
+
+
+def test_train_wants_one_of_its_two_forms(labelled: Path) -> None:
+    assert "give either --pack NAME" in run("train", code=2)
+    assert "name the labels' columns" in run(
+        "train", "--labelled", str(labelled), "--out", "x", "--text-column", "body", code=2
+    )
+
+
+def test_evaluate_names_a_wrong_reason(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("text,reason\nx,delivery.nowhere\n")
+    assert "row 1: the reason is not an id of taxonomy 'retail'" in run("evaluate", str(tmp_path / "in.csv"), code=2)
+
+
+def test_validate_finds_warnings_and_errors(tmp_path: Path) -> None:
+    assert "ok retail" in run("validate", "retail")
+    files = pack_files("retail")
+    assert "ok" in run("validate", str(files.taxonomy), str(files.policy), str(files.model))
+    shutil.copy(files.taxonomy, tmp_path / "taxonomy.yaml")
+    policy = files.policy.read_text(encoding="utf-8")
+    broken = tmp_path / "policy.yaml"
+    broken.write_text(
+        policy.replace("  - {id: in-writing,     when: {},", "  - {id: in-writing,     when: {open: true},"),
+        encoding="utf-8",
+    )
+    assert "no rule answers a contact with" in run("validate", str(broken), code=1)
+    shadowed = policy.replace("rules:\n", "rules:\n  - {id: all, when: {}, then: {channel: callback, priority: 5}}\n")
+    broken.write_text(shadowed, encoding="utf-8")
+    assert "the rule 'safety-now' can never decide" in run("validate", str(broken))
+    assert "no pack is called 'nowhere'" in run("validate", "nowhere", code=1)
+
+
+def test_packs_lists_the_shipped_ones_with_their_scores() -> None:
+    text = run("packs")
+    assert "retail" in text
+    assert "%" in text

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import contact_reasons as cr
+from contact_reasons.bundle import read_bundle
+from contact_reasons.errors import TrainingError
+from contact_reasons.packs import model_card, new_pack
+from contact_reasons.training import LabelledTexts, _repeats, read_labelled_texts, score_labels, train
+from tests.conftest import ROOT, tiny_data
+
+TEXTS = ROOT / "taxonomies" / "retail" / "texts"
+
+
+def test_every_reason_has_eighty_training_texts_and_ten_for_the_test() -> None:
+    taxonomy = cr.Taxonomy.load("retail")
+    for name, least in (("training.jsonl", 80), ("test.jsonl", 10)):
+        reasons = read_labelled_texts(TEXTS / name).reasons
+        for reason in taxonomy.secondary_ids:
+            assert reasons.count(reason) >= least, (name, reason)
+
+
+def test_no_training_text_is_a_test_text() -> None:
+    training, test = read_labelled_texts(TEXTS / "training.jsonl"), read_labelled_texts(TEXTS / "test.jsonl")
+    manifest = read_bundle(ROOT / "models" / "retail").manifest
+    known = {" ".join(text.casefold().split()) for text in training.texts}
+    same = sum(" ".join(text.casefold().split()) in known for text in test.texts)
+    assert same <= manifest.scores["test"]["texts_left_out"]
+
+
+def test_the_shipped_model_was_trained_on_the_shipped_texts() -> None:
+    manifest = read_bundle(ROOT / "models" / "retail").manifest
+    data = read_labelled_texts(TEXTS / "training.jsonl", TEXTS / "out_of_scope.jsonl")
+    assert manifest.training["sha256"] == data.sha256
+    assert manifest.scores["test"]["sha256"] == read_labelled_texts(TEXTS / "test.jsonl").sha256
+
+
+def test_the_model_card_is_the_one_of_the_manifest() -> None:
+    manifest = read_bundle(ROOT / "models" / "retail").manifest
+    card = (ROOT / "models" / "retail" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert card == model_card(manifest, cr.Taxonomy.load("retail"))
+
+
+def test_no_public_row_is_among_our_texts(shared_data: Path) -> None:
+    """Short generic questions meet by chance; anything of seven words or more would be a copy."""
+    ours = {
+        " ".join(text.casefold().split())
+        for name in ("training.jsonl", "test.jsonl")
+        for text in read_labelled_texts(TEXTS / name).texts
+    }
+    for file in sorted(shared_data.glob("*/*.jsonl")):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            text = " ".join(json.loads(line)["text"].casefold().split())
+            assert not (len(text.split()) >= 7 and text in ours), file
+
+
+def test_a_reason_outside_the_taxonomy_is_named_with_its_row() -> None:
+    data = LabelledTexts(("a", "b"), ("billing.refund", "billing.refnd"))
+    taxonomy = cr.Taxonomy.from_pairs([("billing", "refund"), ("billing", "invoice")])
+    with pytest.raises(
+        TrainingError, match=r"row 2: 'billing\.refnd' is no secondary reason .*did you mean 'billing\.refund'\?"
+    ):
+        train(data, taxonomy)
+
+
+def test_thin_repeated_and_contradicting_texts_are_mentioned(tmp_path: Path) -> None:
+    data = tiny_data()
+    more = LabelledTexts(
+        (*data.texts, "where is my parcel", "Where is my  parcel"), (*data.reasons, "delivery.track", "delivery.late")
+    )
+    notes = new_pack(tmp_path / "pack", more).training["notes"]
+    assert any(note.startswith("fewer than 10 texts: billing.invoice (5)") for note in notes)
+    assert "2 texts repeat another one; repeats were kept on one side of every split" in notes
+    assert "1 texts occur with different reasons" in notes
+
+
+def test_test_texts_that_repeat_a_training_text_are_left_out_of_the_score() -> None:
+    data = tiny_data()
+    taxonomy = cr.Taxonomy.from_pairs([(r.split(".")[0], r.split(".")[1]) for r in data.reasons if r])
+    test = LabelledTexts(
+        ("Where is my parcel?", "an entirely other question on a bill"), ("delivery.track", "billing.invoice")
+    )
+    scores = train(data, taxonomy, test=test).scores["test"]
+    assert (scores["texts_left_out"], scores["texts"]) == (1, 1)
+
+
+def test_near_repeats_share_four_words_in_five() -> None:
+    others = ["my red kettle leaks badly", "x"]
+    texts = [
+        "my red kettle leaks badly!",
+        "my blue kettle leaks badly",
+        "my red kettle leaks",
+        "red kettle leaks",
+        "y z",
+    ]
+    assert _repeats(texts, others).tolist() == [True, True, True, False, False]
+    assert _repeats([""], [""]).tolist() == [False]
+
+
+def test_scores_count_what_is_reported_and_what_is_left(retail: cr.Pipeline) -> None:
+    texts = ["where is my parcel", "qwrtzp", "invoice please"]
+    scores = score_labels(["delivery.track", None, "payment.invoice"], retail.label_texts(texts))
+    assert scores["texts"] == 2
+    assert scores["out_of_scope_left_to_a_person"]["total"] == 1
+    parts = ("reported_secondary", "reported_primary_only", "left_to_a_person")
+    assert sum(scores[part]["hits"] for part in parts) == 2
+    json.dumps(scores)
+
+
+def test_labels_of_ones_own_become_a_pack(tmp_path: Path) -> None:
+    data = tiny_data()
+    pairs = [None if r is None else (r.split(".")[0].title(), r.split(".")[1].title() + " !") for r in data.reasons]
+    new_pack(tmp_path / "pack", LabelledTexts(data.texts, (None,) * len(pairs)), labels=pairs)
+    pipeline = cr.load_pipeline(tmp_path / "pack")
+    assert pipeline.taxonomy["delivery.late"].label == "Late !"
+    assert isinstance(pipeline.handle(cr.Contact(text="my parcel is late")).label.confidence, float)
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '{"txt": "a"}', '{"text": 3}', '{"text": "a", "reason": 3}'])
+def test_a_line_that_is_no_labelled_text_is_named(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "texts.jsonl"
+    file.write_text('{"text": "fine", "reason": "a.b"}\n' + content + "\n")
+    with pytest.raises(TrainingError, match=r"texts\.jsonl, line 2"):
+        read_labelled_texts(file)
+
+
+def test_weights_are_what_a_bundle_can_hold() -> None:
+    data = tiny_data()
+    ids = [(t, r) for t, r in zip(data.texts, data.reasons, strict=True) if r]
+    model = cr.ReasonClassifier().fit([t for t, _ in ids], [r for _, r in ids]).model_
+    assert (model.weights == model.weights.astype(np.float16).astype(np.float32)).all()
