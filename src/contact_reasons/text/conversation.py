@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Final
 
 from contact_reasons.text.lines import says_something
@@ -28,10 +29,7 @@ _CUSTOMER_WORDS: Final = frozenset(
         "shopper",
         "member",
         "cx",
-        "patient",
-        "passenger",
         "kunde",
-        "client",
         "cliente",
     ]
 )
@@ -51,6 +49,7 @@ _AGENT_WORDS: Final = frozenset(
         "system",
         "service",
         "helpdesk",
+        "desk",
         "consultant",
         "specialist",
         "staff",
@@ -58,48 +57,99 @@ _AGENT_WORDS: Final = frozenset(
         "associate",
         "team",
         "moderator",
-        "virtual",
-        "automated",
-        "auto",
-        "botty",
     ]
 )
+_TIME: Final = re.compile(r"\s{0,8}[\[(]?\d{1,2}[:.]\d{2}")
+_BOT_NAME: Final = re.compile(r"\w*[a-z]Bot\Z")
 
 
 def customer_side(text: str) -> str:
     """The customer's turns of a chat log; any other text comes back as it is.
 
-    A chat log has at least two lines that begin with a speaker, one of them known as a customer
-    ("Customer", "Visitor 12") or as the other side ("Agent", "Support", "Anna (Advisor)", "ShopBot");
-    where only the other side is known, all others count as the customer.
+    A speaker is known as the customer ("Customer", "Visitor 12") or as the other side ("Agent", "Anna (Advisor)",
+    "ShopBot"). A text is a chat log if both sides speak; or the other side does, and some speaker speaks twice or lines bear
+    times; or all lines are the customer's. Forms ("Customer name: ...", "Order: ...") are no chat logs. In doubt
+    the whole text is kept.
     """
     if ":" not in text:
         return text
     turns: list[tuple[str, list[str]]] = []
+    timed = 0
     for line in text.split("\n"):
         match = _TURN.match(line) if ":" in line[:100] else None
         if match:
-            turns.append((match.group(1).strip().casefold(), [match.group(2)]))
+            turns.append((match.group(1).strip(), [match.group(2)]))
+            timed += bool(_TIME.match(line))
         elif turns:
             turns[-1][1].append(line)
         else:
             turns.append(("", [line]))
-    roles = [_role(speaker) for speaker, _ in turns]
-    known = [role for role in roles if role]
-    if not known or (len(turns) < 2 and known != ["customer"]):
-        return text
-    if "customer" not in known and len({speaker for speaker, _ in turns if speaker}) < 2:
-        return text
-    if "customer" in known:
-        chosen = [lines for (_, lines), role in zip(turns, roles, strict=True) if role == "customer"]
+    roles = {speaker: _role(speaker) for speaker, _ in turns}
+    times = Counter(speaker for speaker, _ in turns if speaker)
+    sides = set(roles.values())
+    if "customer" in sides and "agent" in sides:
+        wanted = {"customer"}
+    elif "agent" in sides and len(times) > 1 and (max(times.values()) > 1 or timed > 1):
+        wanted = {""}
+    elif sides == {"customer"}:
+        wanted = {"customer"}
     else:
-        chosen = [lines for (_, lines), role in zip(turns, roles, strict=True) if role != "agent"]
-    side = "\n".join("\n".join(lines) for lines in chosen)
+        return text
+    chosen: list[str] = []
+    inside = "" in wanted
+    for speaker, lines in turns:
+        role = roles[speaker]
+        if role or "" in wanted:
+            inside = role in wanted
+        if inside:  # an unknown "word:" inside a known speaker's turn is part of it
+            first = f"{speaker}: {lines[0]}" if speaker and not role and "" not in wanted else lines[0]
+            chosen += [first, *lines[1:]]
+    side = "\n".join(chosen)
     return side if says_something(side) else text
 
 
 def _role(speaker: str) -> str:
-    words = re.findall(r"[^\W\d_]+", speaker[:60])
-    if any(word in _AGENT_WORDS or word.endswith("bot") for word in words):
+    """``'customer'``, ``'agent'`` or ``''`` for a speaker that is not known."""
+    name, _, bracket = speaker.rstrip(")").partition("(")
+    if bracket:
+        within = {word.casefold() for word in bracket.split()}
+        return "agent" if within & _AGENT_WORDS else "customer" if within & _CUSTOMER_WORDS else ""
+    words = [word.casefold() for word in name.split()]
+    if not words or len(words) > 3:
+        return ""
+    if words[0] in _CUSTOMER_WORDS and all(word.isdigit() for word in words[1:]):
+        return "customer"
+    known = words[0] in _AGENT_WORDS or words[-1] in _AGENT_WORDS
+    if known and not any(word in _FIELD_WORDS for word in words):
         return "agent"
-    return "customer" if any(word in _CUSTOMER_WORDS for word in words) else ""
+    return "agent" if _BOT_NAME.match(name.strip()) else ""
+
+
+_FIELD_WORDS: Final = frozenset(
+    [
+        "name",
+        "id",
+        "number",
+        "no",
+        "ref",
+        "reference",
+        "email",
+        "mail",
+        "phone",
+        "address",
+        "date",
+        "time",
+        "type",
+        "level",
+        "said",
+        "told",
+        "your",
+        "my",
+        "our",
+        "the",
+        "a",
+        "dear",
+        "note",
+        "message",
+    ]
+)

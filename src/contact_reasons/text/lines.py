@@ -13,12 +13,13 @@ _INVISIBLE: Final = re.compile(
 )
 
 
+_BLANKS: Final = re.compile("[\t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _GAPS: Final = re.compile(r"\n{3,}")
 
 
 def plain_lines(text: str) -> str:
     """Line ends as ``\\n``, at most one empty line in a row; control, zero-width and direction characters gone."""
-    return _GAPS.sub("\n\n", _INVISIBLE.sub("", _LINE_ENDS.sub("\n", text)))
+    return _GAPS.sub("\n\n", _INVISIBLE.sub("", _BLANKS.sub(" ", _LINE_ENDS.sub("\n", text))))
 
 
 _FILLER: Final = frozenset(

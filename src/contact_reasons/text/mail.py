@@ -11,7 +11,7 @@ __all__ = ["strip_history", "strip_signature"]
 
 _WROTE: Final = re.compile(
     r"(?:(?:On|Am|Le|El|Il|Op|Den|Em|Dnia|W dniu)\s.{4,250}|.{4,200}<[^<>\s]{3,100}>.{0,60})"
-    r"\b(?:wrote|schrieb|a écrit|écrit|escribió|ha scritto|schreef|skrev|escreveu|napisał)\b.{0,80}:\s*\Z",
+    r"\b(?:wrote|schrieb|a écrit|écrit|escribió|ha scritto|schreef|skrev|escreveu|napisał|pisze)\b.{0,80}:\s*\Z",
     re.I,
 )
 _ORIGINAL: Final = re.compile(
@@ -24,10 +24,16 @@ _BEGIN_FORWARD: Final = re.compile(
     r"\s*(?:begin forwarded message|anfang der weitergeleiteten nachricht)\s*:\s*\Z", re.I
 )
 _REPLY_ABOVE: Final = re.compile(r".{0,20}(?:type|write|reply).{0,30}above this line.{0,20}\Z", re.I)
-_HEADER_FROM: Final = re.compile(r"\s*\*?(?:from|von|de|da|van|från|od)\s?\*?:\*?\s.{1,300}\Z", re.I)
+_HEADER_FROM: Final = re.compile(r"\s*\*?(?:from|von|de|da|van|från|fra|od)\s?\*?:\*?\s.{1,300}\Z", re.I)
 _HEADER_OTHER: Final = re.compile(
     r"\s*\*?(?:sent|date|to|cc|subject|reply-to|gesendet|datum|an|betreff|envoyé|à|objet|enviado|para|asunto|inviato|a|oggetto"
-    r"|verzonden|aan|onderwerp|skickat|till|ämne)\s?\*?:\*?\s.{0,300}\Z",
+    r"|verzonden|aan|onderwerp|skickat|till|ämne|sendt|til|emne)\s?\*?:\*?\s.{0,300}\Z",
+    re.I,
+)
+
+
+_HEADER_SURE: Final = re.compile(
+    r"\s*\*?(?:sent|subject|gesendet|betreff|envoyé|objet|enviado|asunto|inviato|oggetto|verzonden|onderwerp|skickat|ämne|sendt|emne)\b",
     re.I,
 )
 
@@ -40,7 +46,10 @@ def strip_history(text: str) -> str:
     """
     lines = text.split("\n")
     cut = _history_start(lines)
-    own = [line for line in lines[:cut] if not line.lstrip().startswith(">")]
+    quoted = [line.lstrip().startswith(">") for line in lines]
+    if sum(quoted) == 1 and cut == len(lines) and not any(line.startswith(">>") for line in lines):
+        quoted = [False] * len(lines)  # "> 3 weeks": a lone mark quotes nothing
+    own = [line for line, is_quoted in zip(lines[:cut], quoted, strict=False) if not is_quoted]
     if says_something("\n".join(own)):
         return "\n".join(own)
     kept = (line.lstrip("> \t") for line in lines)
@@ -54,11 +63,10 @@ def _history_start(lines: list[str]) -> int:
             continue
         if _ORIGINAL.match(line) or _BEGIN_FORWARD.match(line) or _REPLY_ABOVE.match(line):
             return i
-        if (
-            _HEADER_FROM.match(line)
-            and sum(bool(_HEADER_OTHER.match(near[:400])) for near in lines[i + 1 : i + 6]) >= 2
-        ):
-            return i
+        if _HEADER_FROM.match(line):
+            headers = [near[:400] for near in lines[i + 1 : i + 6] if _HEADER_OTHER.match(near[:400])]
+            if len(headers) >= 2 and ("@" in line or any("@" in near or _HEADER_SURE.match(near) for near in headers)):
+                return i
         stop = _wrote_stop(lines, i)
         if stop:
             following = next((near.lstrip() for near in lines[stop:] if near.strip()), "")
@@ -90,8 +98,10 @@ def _is_mail_header(line: str) -> bool:
 
 
 _DEVICE: Final = re.compile(
-    r"\s*(?:(?:sent|gesendet|envoyé|enviado|inviato|verzonden|skickat)\s+(?:from|via|von|de|da|vanaf|från)\s+(?:my|mein\w*|mon|meu|mi|il|"
-    r"mijn|min)?.{2,40}|get outlook for .{2,20}|(?:sent|scanned) (?:with|by) .{2,40})\Z",
+    r"\s*(?:(?:sent|gesendet|envoyé|enviado|inviato|verzonden|skickat|sendt)\s+(?:from|via|using|von|de|da|depuis|desde|dal|vanaf|från|fra)\s+"
+    r"(?:(?:my|meinem|meiner|mon|mi|mio|mijn|min|the|the all-new)\s+)?"
+    r"(?:iphone|ipad|android|samsung|galaxy|huawei|pixel|nokia|mobile|phone|handy|smartphone|tablet|blackberry|windows phone|outlook|gmail|"
+    r"yahoo|aol|mail for windows|windows mail|proton|fairmail|bluemail|web\.de|gmx|mobil|téléphone)[\w .]{0,40}|get outlook for .{2,20})\s*\Z",
     re.I,
 )
 _SIGN_OFF: Final = re.compile(
@@ -122,20 +132,28 @@ def strip_signature(text: str) -> str:
     lines = _without_disclaimers(lines)
     while lines and not lines[-1].strip():
         lines.pop()
-    for i, line in enumerate(lines):
-        if line.rstrip() in ("--", "—") and says_something("\n".join(lines[:i])):
-            lines = lines[:i]
-            break
     first = max(0, len(lines) - _SIGNATURE_LINES - 1)
     for i in range(len(lines) - 1, first - 1, -1):
-        if len(lines[i]) < 60 and _SIGN_OFF.match(lines[i]):
-            after = lines[i + 1 :]
-            if all(len(line) <= _SIGNATURE_CHARS and "?" not in line for line in after) and not any(
-                line.lower().startswith(("ps", "p.s")) for line in after
-            ):
-                kept = "\n".join(lines[:i])
-                return kept if says_something(kept) else "\n".join(lines)
+        signs_off = len(lines[i]) < 60 and (lines[i].rstrip() in ("--", "—") or _SIGN_OFF.match(lines[i]))
+        if signs_off and all(map(_looks_like_name_block, lines[i + 1 :])) and says_something("\n".join(lines[:i])):
+            return "\n".join(lines[:i])
     return "\n".join(lines) if lines else text
+
+
+_CONTACT_DETAIL: Final = re.compile(
+    r"@|www\.|https?:|\+?\d[\d ()/-]{6,}|\b(?:tel|mobile|fax|phone|ltd|inc|gmbh|limited|street|road)\b", re.I
+)
+
+
+def _looks_like_name_block(line: str) -> bool:
+    """Whether a line under a sign-off is a name, a position, an address: few words and no sentence."""
+    words = line.split()
+    if not words or (len(line) <= _SIGNATURE_CHARS and _CONTACT_DETAIL.search(line)):
+        return True
+    if len(words) > 8 or "?" in line or words[0].lower().strip(".:") in ("ps", "p.s"):
+        return False
+    capitals = sum(word[:1].isupper() or not word[:1].isalpha() for word in words)
+    return len(words) == 1 or capitals >= (0.5 if len(words) <= 5 else 0.75) * len(words)
 
 
 def _without_disclaimers(lines: list[str]) -> list[str]:

@@ -54,25 +54,27 @@ _BREAKS: Final = frozenset(
     ]
 )
 _HISTORY_BOX: Final = re.compile(
-    r"gmail_quote|yahoo_quoted|moz-cite-prefix|divRplyFwdMsg|appendonsend|protonmail_quote|zmail_extra|tutanota_quote",
-    re.I,
+    r"gmail_quote|yahoo_quoted|moz-cite-prefix|protonmail_quote|zmail_extra|tutanota_quote", re.I
 )
+_HISTORY_FOLLOWS: Final = re.compile(r"divRplyFwdMsg|appendonsend", re.I)
 _HISTORY_MARK: Final = "-----Original Message-----"
 
 
 def html_to_text(text: str) -> str:
-    """Text of an HTML message, one line a block; plain text comes back as it is, but for entities.
+    r"""Text of an HTML message, one line a block; plain text comes back as it is, but for entities.
 
-    Quoted blocks come out as ``>`` lines and mail programs' history boxes behind an "original message" line,
-    so that `strip_history` knows them. Comments, scripts, styles and heads are left out.
+    Quoted blocks come out as ``>>`` lines and mail programs' history boxes as such lines or behind an "original message"
+    line, so that `strip_history` knows them. Comments, scripts, styles and heads are left out.
 
     >>> html_to_text("<p>Fish &amp; chips</p>cold!<br>Refund?")
-    'Fish & chips\\ncold!\\nRefund?'
+    'Fish & chips\ncold!\nRefund?'
     """
     if not _KNOWN_TAG.search(text):
         return html.unescape(text) if _ENTITY.search(text) else text
     out: list[str] = []
-    quote_depth = 0
+    quotes, divs = 0, 0
+    endless: set[str] = set()
+    boxes: list[int] = []  # depth of the divs that hold earlier mails
     position, length, next_close = 0, len(text), -2
     while position < length:
         opened = text.find("<", position)
@@ -94,18 +96,27 @@ def html_to_text(text: str) -> str:
         position = next_close + 1
         tag = name.group(1).lower() if name else ""
         closing = text.startswith("/", opened + 1)
-        if tag in _SKIPPED and not closing:
-            end_tag = _SKIPPED[tag].search(text, position)
-            position = end_tag.start() if end_tag else length
-        elif tag == "blockquote":
-            quote_depth = max(0, quote_depth + (-1 if closing else 1))
-            out.append("\n> " if quote_depth else "\n")
-        elif tag in _BREAKS:
+        if tag in _SKIPPED and not closing and text[next_close - 1] != "/":
+            end_tag = None if tag in endless else _SKIPPED[tag].search(text, position)
+            if end_tag is None:
+                endless.add(tag)  # without an end tag only the tag itself is skipped
+            else:
+                position = end_tag.end()
+            continue
+        if tag == "blockquote":
+            quotes = max(0, quotes + (-1 if closing else 1))
+        elif tag == "div":
+            divs = max(0, divs + (-1 if closing else 1))
             attributes = text[opened : min(next_close, opened + 400)]
-            if tag in ("div", "hr") and not closing and _HISTORY_BOX.search(attributes):
+            if closing and boxes and divs < boxes[-1]:
+                boxes.pop()
+            elif not closing and _HISTORY_FOLLOWS.search(attributes):
                 out.append(f"\n{_HISTORY_MARK}")
-            out.append("\n> " if quote_depth else "\n")
+            elif not closing and _HISTORY_BOX.search(attributes):
+                boxes.append(divs)
+        if tag in _BREAKS:
+            out.append("\n>> " if quotes or boxes else "\n")
         elif tag in ("td", "th"):
             out.append(" ")
     lines = html.unescape("".join(out)).replace("\xa0", " ").split("\n")
-    return "\n".join(line for line in map(str.strip, lines) if line)
+    return "\n".join(line for line in map(str.strip, lines) if line.strip("> "))

@@ -10,21 +10,36 @@ from typing import Final
 __all__ = ["mask_personal_data"]
 
 _URL: Final = re.compile(r"(?<!\w)(?:https?://|www\.)[^\s<>\"']{3,}", re.I)
-_MAIL: Final = re.compile(r"(?<![\w.%+-])[\w.%+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}")
+_MAIL: Final = re.compile(r"(?<![\w.%+'-])[\w.%+'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}")
 _IBAN: Final = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
-_DIGITS: Final = re.compile(r"(?<![\w.,/£$€₹-])[+(]{0,2}\d(?:[ ().\u2010-\u2013/-]{0,2}\d){4,30}(?![\w%])")
-_DATE: Final = re.compile(
-    r"(?:\d{4}[-/. ]\d{1,2}[-/. ]\d{1,2}|\d{1,2}[-/. ]\d{1,2}[-/. ](?:\d{4}|\d{2}))(?:[ -]\d{1,4})?\Z"
-)
-_MONEY_AFTER: Final = re.compile(r"\s?(?:£|\$|€|₹|eur|euros?|pounds?|gbp|usd|dollars?|rupees?|rs|kr|sek)\b", re.I)
 _ANY_DIGIT: Final = re.compile(r"\d")
-_CODE: Final = re.compile(r"(?<![\w-])(?=[\w#/-]{0,60}?\d)#?\w{1,24}(?:[-_/]\w{1,24}){0,6}(?![\w-])")
+_DIGITS: Final = re.compile(
+    r"(?<![\w.,/£$€₹¥])(?<!\w-)[+(]{0,2}\d(?:[ ().\u2010-\u2015/-]{0,3}\d){4,30}(?![\w%])(?![-/.,]\d)"
+)
+_CODE: Final = re.compile(r"(?<!\w)(?<!\w-)(?=[\w#/-]{0,60}?\d)#?\w{1,24}(?:[-_/]\w{1,24}){0,6}(?![\w-])")
 _MIN_CODE_DIGITS: Final = 4
-_CURRENCY: Final = "£$€₹"
-_MEASURE: Final = re.compile(
-    r"\d{1,6}(?:[x×]\d{1,6}){0,3}(?:mm|cm|m|km|in|inch|inches|ft|mg|g|kg|ml|cl|l|oz|lbs?|w|kw|v|mah|hz|mhz|ghz|mb|gb|tb|px|k)?(?<!\d{5})\Z",
+
+_DATE: Final = re.compile(
+    r"(?:(?P<y>\d{4})(?P<a>[-/.])(?P<m>\d{1,2})(?P=a)(?P<d>\d{1,2})|(?P<p>\d{1,2})(?P<b>[-/.])(?P<q>\d{1,2})(?P=b)(?:\d{4}|\d{2}))"
+    r"(?:T\d{1,2}|\s\d{1,2}(?:\.\d\d)?)?"
+)
+_CURRENCY: Final = (
+    r"(?:[£$€₹¥]|zł|eur|euros?|gbp|usd|aud|cad|nzd|inr|chf|pln|sek|nok|dkk|czk|huf|jpy|cny|sgd|zar|aed|try|brl|mxn|"
+    r"pounds?|quid|dollars?|bucks|rupees?|rs|kr|kronor|yen|francs?|zloty)"
+)
+_AMOUNT_AFTER: Final = re.compile(
+    rf"(?:[.,]\d{{1,2}})?\s?(?:{_CURRENCY}|points?|pts|pieces?|pcs|units?|items?|boxes|copies|mm|cm|m|km|miles?|mg|g|grams?|kg|ml|l|litres?|liters?|"
+    r"oz|lbs?|w|watts?|kw|kwh|v|volts?|mah|hz|mb|gb|tb|rpm|seconds?|secs?|minutes?|mins?|hours?|days?|steps?|words|people|customers|times|%)\b",
     re.I,
 )
+_MONEY_BEFORE: Final = re.compile(rf"(?:\b{_CURRENCY}|[£$€₹¥])\.?\s?\Z", re.I)
+_MEASURE: Final = re.compile(
+    r"\d{1,6}(?:[x×]\d{1,6}){1,3}[a-z]{0,4}\Z|\d{1,6}(?:mm|cm|m|km|mg|g|kg|ml|l|oz|lbs?|w|kw|v|mah|hz|mb|gb|tb|px|k)\Z",
+    re.I,
+)
+_RANGE: Final = re.compile(r"\d{1,4}(?:\.\d{1,2})?\s?[-\u2010-\u2015]\s?\d{1,4}(?:\.\d{1,2})?\Z")
+_VERSION: Final = re.compile(r"\d{1,3}(?:\.\d{1,3}){2,3}\Z")
+_LISTED: Final = re.compile(r"\d(?: \d){1,7}\Z")
 
 
 def mask_personal_data(text: str) -> str:
@@ -32,7 +47,8 @@ def mask_personal_data(text: str) -> str:
 
     Masks are ``[url]``, ``[mail]``, ``[phone]``, ``[card]``, ``[iban]`` and ``[number]``. Cards must pass the
     Luhn check and IBANs ISO 7064 mod 97; other runs of five digits or more, and codes that mix letters with
-    four digits or more, are order numbers. Dates and sums of money stay. Names and street addresses are *not* found.
+    four digits or more, are order numbers. Dates, sums of money, measures, ranges and versions stay. Names and street
+    addresses are *not* found.
 
     >>> mask_personal_data("call +44 7700 900123 or jo@example.org about #AB-10442, 12/11/2026, paid 1,299.00")
     'call [phone] or [mail] about [number], 12/11/2026, paid 1,299.00'
@@ -57,12 +73,12 @@ def _mask_iban(match: re.Match[str]) -> str:
 def _mask_digits(match: re.Match[str]) -> str:
     found = match.group()
     digits = [unicodedata.digit(character) for character in found if character.isdigit()]
-    if _DATE.match(found) or _MONEY_AFTER.match(match.string, match.end()):
-        return found
     if 13 <= len(digits) <= 19 and _luhn(digits):
         return "[card]"
+    if _is_quantity(match) or _RANGE.match(found) or _VERSION.match(found) or _LISTED.match(found):
+        return found
     grouped = any(character in found for character in " ().-")
-    if 9 <= len(digits) <= 15 and (found[0] in "+(0" or (grouped and len(digits) in (10, 11))):
+    if 8 <= len(digits) <= 15 and (found[0] in "+(0" or (grouped and len(digits) in (8, 10, 11))):
         return "[phone]"
     return "[number]"
 
@@ -79,12 +95,29 @@ def _mask_code(match: re.Match[str]) -> str:
     digits = sum(character.isdigit() for character in found)
     if found[0] == "#":
         return "[number]" if digits >= 3 else found
-    if digits < _MIN_CODE_DIGITS or _DATE.match(found) or _MEASURE.match(found):
-        return found
-    if match.string[max(match.start() - 1, 0)] in _CURRENCY or _MONEY_AFTER.match(match.string, match.end()):
+    if digits < _MIN_CODE_DIGITS or _MEASURE.match(found) or _RANGE.match(found) or _is_quantity(match):
         return found
     letters = sum(character.isalpha() for character in found)
     if letters == 0 and digits < 5:
         return found
     capitals_first = found[:1].isalpha() and found[0].isupper()
     return "[number]" if digits >= 5 or capitals_first else found
+
+
+def _is_quantity(match: re.Match[str]) -> bool:
+    """Whether a number is a date, a sum of money or a measure, by its form or by what stands around it."""
+    if _is_date(match.group()):
+        return True
+    before = match.string[max(0, match.start() - 9) : match.start()]
+    return bool(_AMOUNT_AFTER.match(match.string, match.end()) or _MONEY_BEFORE.search(before))
+
+
+def _is_date(found: str) -> bool:
+    """A date, or two with a dash between."""
+    first = _DATE.match(found)
+    if first is None:
+        return False
+    day, month = (int(first["d"]), int(first["m"])) if first["y"] else (int(first["p"]), int(first["q"]))
+    fits = 1 <= day <= 31 and 1 <= month <= 31 and min(day, month) <= 12
+    rest = found[first.end() :].lstrip(" -\u2013")
+    return fits and (not rest or (first.end() < len(found) and bool(_DATE.fullmatch(rest))))
