@@ -442,52 +442,45 @@ def _line(text: str) -> None:
     out.print(escape(text), soft_wrap=True, highlight=False)
 
 
-def _bar(share: float, width: int = 24) -> str:
+def _bar(share: float, width: int = 16) -> str:
     eighths = round(share * width * 8)
     return "█" * (eighths // 8) + ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")[eighths % 8]
 
 
 def _show_reasons(report: RunReport, taxonomy: Taxonomy) -> None:
-    """Reasons by volume: each primary, and its three most frequent secondaries."""
+    """Reasons by volume: each primary, and under it its three most frequent secondaries."""
     total = max(report.rows_written, 1)
     primaries, secondaries = report.counts.get("primary", {}), report.counts.get("secondary", {})
-    table = Table(
-        "why they contact us",
-        "",
-        "tickets",
-        "share",
-        "most frequent",
-        box=None,
-        pad_edge=False,
-        title_justify="left",
-    )
-    table.columns[2].justify = table.columns[3].justify = "right"
+    table = _volumes("why they contact us")
     top = max([*primaries.values(), 1])
     for primary, count in primaries.items():
-        inside = [(name, n) for name, n in secondaries.items() if name.startswith(primary + ".")][:3]
-        frequent = "\n".join(f"{taxonomy[name].label} [dim]{n}[/dim]" for name, n in inside)
-        table.add_row(
-            taxonomy[primary].label,
-            f"[cyan]{_bar(count / top, 16)}[/cyan]",
-            f"{count:,}",
-            f"{count / total:.0%}",
-            frequent,
-        )
+        bar = f"[cyan]{_bar(count / top)}[/cyan]"
+        table.add_row(f"[bold]{escape(taxonomy[primary].label)}[/bold]", bar, f"{count:,}", f"{count / total:.0%}")
+        for name, n in [item for item in secondaries.items() if item[0].startswith(f"{primary}.")][:3]:
+            table.add_row(
+                f"[dim]  {escape(taxonomy[name].label)}[/dim]", "", f"[dim]{n:,}[/dim]", f"[dim]{n / total:.0%}[/dim]"
+            )
     out.print()
     out.print(table)
+
+
+def _volumes(title: str) -> Table:
+    table = Table(title, "", "tickets", "share", box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
+    table.columns[2].justify = table.columns[3].justify = "right"
+    return table
 
 
 def _show_run(report: RunReport) -> None:
     """Channels by share, what was left to a person, and where the files lie."""
     total = max(report.rows_written, 1)
     channels = report.counts.get("channel", {})
-    table = Table("how to help them", "", "tickets", "share", box=None, pad_edge=False)
-    table.columns[2].justify = table.columns[3].justify = "right"
+    table = _volumes("how to help them")
     top = max([*channels.values(), 1])
     for channel, count in channels.items():
         table.add_row(
             channel.replace("_", " "),
-            f"[green]{_bar(count / top, 16)}[/green]",
+            f"[green]{_bar(count / top)}[/green]",
             f"{count:,}",
             f"{count / total:.0%}",
         )
