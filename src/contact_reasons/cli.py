@@ -85,8 +85,9 @@ def label(
 ) -> None:
     """Give every ticket its contact reason and the channel to help it on.
 
-    Columns named like inputs of the policy (stage, open, customer_type, …) are read by themselves. An interrupted run goes on when it is
-    started again. Rows that cannot be read go to a reject file, with the cause.
+    Columns named like inputs of the policy (stage, open, customer_type, …) are read by themselves.
+
+    An interrupted run goes on when it is started again. Rows that cannot be read go to a reject file, with the cause.
 
     [bold]Example[/bold]
 

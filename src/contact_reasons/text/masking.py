@@ -37,7 +37,9 @@ _MEASURE: Final = re.compile(
     r"\d{1,6}(?:[x×]\d{1,6}){1,3}[a-z]{0,4}\Z|\d{1,6}(?:mm|cm|m|km|mg|g|kg|ml|l|oz|lbs?|w|kw|v|mah|hz|mb|gb|tb|px|k)\Z",
     re.I,
 )
-_RANGE: Final = re.compile(r"\d{1,4}(?:\.\d{1,2})?\s?[-\u2010-\u2015]\s?\d{1,4}(?:\.\d{1,2})?\Z")
+_RANGE: Final = re.compile(
+    r"\d{1,3}(?:\.\d{1,2})?\s?[-\u2010-\u2015]\s?\d{1,3}(?:\.\d{1,2})?\Z|(?:19|20)\d\d\s?[-\u2010-\u2015/]\s?(?:19|20)\d\d\Z"
+)
 _VERSION: Final = re.compile(r"\d{1,3}(?:\.\d{1,3}){2,3}\Z")
 _LISTED: Final = re.compile(r"\d(?: \d){1,7}\Z")
 
