@@ -56,6 +56,11 @@ __all__ = [
 _LATE = {"ReasonClassifier": "contact_reasons.classifier.estimator", "label_file": "contact_reasons.batch"}
 
 
+def __dir__() -> list[str]:
+    """The public names, those imported late too."""
+    return [*__all__, "__version__"]
+
+
 def __getattr__(name: str) -> Any:
     """Import on first use what labelling does not need: training brings scikit-learn, batches bring joblib."""
     if name in _LATE:
@@ -64,4 +69,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(_LATE[name]), name)
         globals()[name] = value
         return value
+    if name == "__version__":
+        import importlib.metadata
+
+        return importlib.metadata.version("contact-reasons")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

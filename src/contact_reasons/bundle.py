@@ -61,7 +61,7 @@ class Manifest(_Frozen):
         Sorted secondary ids.
     sharpness : float
     knows_scope : bool
-    thresholds : mapping of str to float
+    thresholds : mapping of str to float or None
     thresholds_from : str
         On which texts the thresholds were fitted, and what they aim at.
     training : mapping
@@ -81,7 +81,7 @@ class Manifest(_Frozen):
     classes: tuple[str, ...] = Field(min_length=2)
     sharpness: float = Field(gt=0, lt=1e6)
     knows_scope: bool
-    thresholds: Mapping[str, float]
+    thresholds: Mapping[str, float | None]
     thresholds_from: str
     training: Mapping[str, Any]
     scores: Mapping[str, Any]
@@ -299,6 +299,6 @@ def _check_consistent(path: Path, arrays: Mapping[str, npt.NDArray[Any]], manife
         if not np.isfinite(arrays[name]).all():
             raise BundleError(f"{path}: the array {name!r} holds values that are not finite")
     if set(manifest.thresholds) != {"secondary", "primary"} or not all(
-        0 <= t <= 1 for t in manifest.thresholds.values()
+        t is None or 0 <= t <= 1 for t in manifest.thresholds.values()
     ):
         raise BundleError(f"{path / _MANIFEST}: thresholds must name secondary and primary, each from 0 to 1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,13 +18,12 @@ from rich.text import Text
 
 from contact_reasons.batch import RunReport, label_file, open_source, route_file
 from contact_reasons.bundle import read_bundle
-from contact_reasons.errors import BatchError, ContactReasonsError, TrainingError
+from contact_reasons.errors import BatchError, ContactReasonsError, TrainingError, nearest, shorten
 from contact_reasons.packs import new_pack, train_pack
 from contact_reasons.pipeline import check_sound, load_pipeline
 from contact_reasons.resources import pack_files, pack_names
 from contact_reasons.routing import RoutingPolicy
 from contact_reasons.taxonomy import Taxonomy, lint_taxonomy
-from contact_reasons.text import clean_text
 from contact_reasons.training import LabelledTexts, Recipe, score_labels
 
 __all__ = ["app"]
@@ -52,9 +52,17 @@ InputOption = Annotated[
 PolicyOption = Annotated[Path | None, typer.Option(help="Another rule file than the pack's.")]
 PrefixOption = Annotated[str, typer.Option(help="Prefix of the added columns.")]
 JobsOption = Annotated[int, typer.Option(min=1, help="Processes. The result does not depend on it.")]
-DelimiterOption = Annotated[str, typer.Option(help="Between the cells of CSV files.")]
+DelimiterOption = Annotated[str, typer.Option(help="Between the cells of CSV files; '\\t' is a tab.")]
 EncodingOption = Annotated[str, typer.Option(help="Of a CSV source, such as utf-8 or cp1252.")]
-FormulasOption = Annotated[bool, typer.Option(help="Leave CSV cells that begin like a formula as they are.")]
+FormulaGuardOption = Annotated[
+    bool, typer.Option(help="Put a ' before CSV cells that a spreadsheet would run as a formula.")
+]
+UnknownOption = Annotated[
+    bool,
+    typer.Option(
+        help="Take values that the policy does not know as not known, and count them, instead of rejecting the row."
+    ),
+]
 OverwriteOption = Annotated[bool, typer.Option(help="Replace an existing result.")]
 RestartOption = Annotated[bool, typer.Option(help="Throw away the work of an interrupted run and start again.")]
 ChunkOption = Annotated[
@@ -62,6 +70,21 @@ ChunkOption = Annotated[
 ]
 TextOption = Annotated[str, typer.Option(help="Column with what the customer wrote.")]
 SubjectOption = Annotated[str | None, typer.Option(help="Column with a subject line.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        _line(f"contact-reasons {importlib.metadata.version('contact-reasons')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()
@@ -79,7 +102,8 @@ def label(
     chunk_rows: ChunkOption = 5000,
     delimiter: DelimiterOption = ",",
     encoding: EncodingOption = "utf-8",
-    formulas: FormulasOption = False,
+    formula_guard: FormulaGuardOption = True,
+    unknown_as_missing: UnknownOption = False,
     overwrite: OverwriteOption = False,
     restart: RestartOption = False,
 ) -> None:
@@ -108,7 +132,8 @@ def label(
             chunk_rows=chunk_rows,
             delimiter=delimiter,
             encoding=encoding,
-            formulas=formulas,
+            formula_guard=formula_guard,
+            unknown_as_missing=unknown_as_missing,
             overwrite=overwrite,
             restart=restart,
             progress=progress,
@@ -125,12 +150,14 @@ def route(
     pack: PackOption = "retail",
     input: InputOption = None,
     policy: PolicyOption = None,
+    certain: Annotated[bool, typer.Option(help="Reasons were checked by people: confidence counts as 1.")] = False,
     prefix: PrefixOption = "routed_",
     jobs: JobsOption = 1,
     chunk_rows: ChunkOption = 5000,
     delimiter: DelimiterOption = ",",
     encoding: EncodingOption = "utf-8",
-    formulas: FormulasOption = False,
+    formula_guard: FormulaGuardOption = True,
+    unknown_as_missing: UnknownOption = False,
     overwrite: OverwriteOption = False,
     restart: RestartOption = False,
 ) -> None:
@@ -147,12 +174,14 @@ def route(
             pack=pack,
             inputs=_pairs(input),
             policy=policy,
+            certain=certain,
             prefix=prefix,
             jobs=jobs,
             chunk_rows=chunk_rows,
             delimiter=delimiter,
             encoding=encoding,
-            formulas=formulas,
+            formula_guard=formula_guard,
+            unknown_as_missing=unknown_as_missing,
             overwrite=overwrite,
             restart=restart,
             progress=progress,
@@ -166,6 +195,7 @@ def train(
     labelled: Annotated[Path | None, typer.Option(help="Tickets with known reasons: .csv, .jsonl or .parquet.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder: the pack to make, or with --pack the model's.")] = None,
     text_column: TextOption = "text",
+    subject_column: SubjectOption = None,
     reason_column: Annotated[
         str | None, typer.Option(help="Column with ids 'primary.secondary'; empty: no reason.")
     ] = None,
@@ -208,15 +238,22 @@ def train(
                     group_column,
                     delimiter,
                     encoding,
+                    subject_column,
                 )
                 manifest = new_pack(out, data, labels=pairs, taxonomy=taxonomy, recipe=recipe)
                 where = out
             else:
                 raise TrainingError("give either --pack NAME, or --labelled FILE and --out FOLDER")
-        _show_scores(manifest.scores[next(iter(sorted(manifest.scores, reverse=True)))])
+        training = manifest.training
+        _line(
+            f"Trained on {training['texts']:,} texts of {len(manifest.classes)} reasons and {training['texts_out_of_scope']:,} without a reason."
+        )
+        name = "test" if "test" in manifest.scores else "held_out_folds"
+        _line("Scores on the test texts:" if name == "test" else "Scores on held-out folds of these texts:")
+        _show_scores(manifest.scores[name])
         for note in manifest.training["notes"]:
             err.print(f"[yellow]note:[/yellow] {escape(note)}")
-        _line(f"Model: {where}")
+        _line(f"Model: {where}" if pack else f"Pack: {where} (taxonomy.yaml, policy.yaml, model/)")
 
 
 @app.command()
@@ -226,8 +263,12 @@ def evaluate(
     text_column: TextOption = "text",
     subject_column: SubjectOption = None,
     reason_column: Annotated[
-        str, typer.Option(help="Column with the true ids 'primary.secondary'; empty: no reason.")
-    ] = "reason",
+        str | None, typer.Option(help="Column with the true ids 'primary.secondary'; empty: no reason.")
+    ] = None,
+    primary_column: Annotated[str | None, typer.Option(help="Column with primary labels, as in the taxonomy.")] = None,
+    secondary_column: Annotated[
+        str | None, typer.Option(help="Column with secondary labels, as in the taxonomy.")
+    ] = None,
     model: Annotated[Path | None, typer.Option(help="Another model directory for the same taxonomy.")] = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
     delimiter: DelimiterOption = ",",
@@ -240,17 +281,23 @@ def evaluate(
         contact-reasons evaluate checked-by-hand.csv --pack retail --text-column body --reason-column reason
     """
     with _errors():
-        data, _ = _read_labelled(
-            source, text_column, reason_column, (None, None), None, delimiter, encoding, subject_column
+        if reason_column is None and primary_column is None:
+            reason_column = "reason"
+        columns = (primary_column, secondary_column)
+        data, pairs = _read_labelled(
+            source, text_column, reason_column, columns, None, delimiter, encoding, subject_column
         )
         pipeline = load_pipeline(pack, model=model)
-        known = set(pipeline.taxonomy.secondary_ids)
+        if pairs is not None:
+            ids = [None if pair is None else pipeline.taxonomy.id_of(*pair) for pair in pairs]
+            data = data._replace(reasons=tuple(ids))
         for row, reason in enumerate(data.reasons, 1):
-            if reason is not None and reason not in known:
+            if reason is not None and reason not in pipeline.taxonomy.secondary_ids:
                 raise BatchError(
-                    f"{source}, row {row}: the reason is not an id of taxonomy {pipeline.taxonomy.taxonomy_id!r}; correct it"
+                    f"{source}, row {row}: {shorten(reason)} is not an id of taxonomy {pipeline.taxonomy.taxonomy_id!r}; "
+                    f"{nearest(reason, pipeline.taxonomy.secondary_ids)} For labels, name --primary-column and --secondary-column"
                 )
-        scores = score_labels(data.reasons, pipeline.label_texts([clean_text(text) for text in data.texts]))
+        scores = score_labels(data.reasons, pipeline.label_texts(data.clean))
         _show_scores(scores)
         if json_out is not None:
             json_out.write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
@@ -295,25 +342,16 @@ def packs() -> None:
         contact-reasons packs
     """
     with _errors():
-        table = Table(
-            "pack",
-            "version",
-            "for",
-            "primaries",
-            "secondaries",
-            "rules",
-            "test: secondary",
-            "primary",
-            box=None,
-        )
+        table = Table("pack", "version", "reasons", "rules", "secondary right", "primary right", "for", box=None)
         for name in pack_names():
             taxonomy, files = Taxonomy.load(name), pack_files(name)
             bundle, policy = read_bundle(files.model), RoutingPolicy.load(name)
             test = bundle.manifest.scores.get("test", {})
             shares = [f"{test[key]['share']:.1%}" if test else "" for key in ("secondary_accuracy", "primary_accuracy")]
-            counts = (len(taxonomy.primaries), len(taxonomy.secondaries), len(policy.rules))
-            table.add_row(name, taxonomy.version, taxonomy.interaction_type, *map(str, counts), *shares)
+            reasons = f"{len(taxonomy.primaries)} / {len(taxonomy.secondaries)}"
+            table.add_row(name, taxonomy.version, reasons, str(len(policy.rules)), *shares, taxonomy.interaction_type)
         out.print(table)
+        _line("Reasons: primary / secondary. Right: share of the pack's own test texts; its model card has intervals.")
 
 
 # ------------------------------------------------------------------------------------------------ helpers
@@ -397,18 +435,20 @@ def _read_labelled(
             raise BatchError(
                 f"{source}, row {row}: column {text_column!r} holds no string; repair or leave out the row"
             )
-    if subject_column:
-        texts = [
-            f"{subject}\n{text}" if subject else text
-            for subject, text in zip(columns[subject_column], texts, strict=True)
-        ]
+    subjects = tuple(columns[subject_column]) if subject_column else None
     groups = tuple(columns[group_column]) if group_column else None
     if reason_column:
-        return LabelledTexts(tuple(texts), tuple(reason or None for reason in columns[reason_column]), groups), None
+        reasons = tuple(reason or None for reason in columns[reason_column])
+        return LabelledTexts(tuple(texts), reasons, groups, subjects), None
     assert primary is not None
     assert secondary is not None
+    for row, (p, q) in enumerate(zip(columns[primary], columns[secondary], strict=True), 1):
+        if bool(p) != bool(q):
+            raise BatchError(
+                f"{source}, row {row}: only one of {primary!r} and {secondary!r} is given; complete the row or empty both (no reason)"
+            )
     pairs = [(p, s) if p and s else None for p, s in zip(columns[primary], columns[secondary], strict=True)]
-    return LabelledTexts(tuple(texts), (None,) * len(texts), groups), pairs
+    return LabelledTexts(tuple(texts), (None,) * len(texts), groups, subjects), pairs
 
 
 def _validate(path: str) -> Iterator[str]:
@@ -504,8 +544,15 @@ def _show_run(report: RunReport) -> None:
     if report.cells_made_safe:
         cells = ", ".join(f"{count:,} in {name}" for name, count in report.cells_made_safe.items())
         _line(
-            f"Cells that began like a spreadsheet formula, made safe with a leading ' (--formulas leaves them): {cells}"
+            f"Cells that began like a spreadsheet formula, made safe with a leading ' (--no-formula-guard leaves them): {cells}"
         )
+    if report.values_ignored:
+        values = ", ".join(f"{count:,} in {name}" for name, count in report.values_ignored.items())
+        out.print(
+            f"[yellow]Values the policy does not know, taken as not known:[/yellow] {escape(values)}", highlight=False
+        )
+    for cause, count in list(report.reject_causes.items())[:5]:
+        out.print(f"[yellow]{count:,} rejected:[/yellow] {escape(cause)}", soft_wrap=True, highlight=False)
     if report.rejects:
         out.print(
             f"[yellow]Rejected rows, with causes:[/yellow] {escape(report.rejects)}",

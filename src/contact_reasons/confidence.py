@@ -27,19 +27,21 @@ class Thresholds:
 
     Parameters
     ----------
-    secondary, primary : float
-        A secondary is reported from the first on; otherwise the most probable primary from the second on;
+    secondary, primary : float or None
+        None: never reported. A secondary is reported from the first on; otherwise the most probable primary from the second on;
         otherwise the contact is left to a person.
     """
 
-    secondary: float
-    primary: float
+    secondary: float | None
+    primary: float | None
 
     def __post_init__(self) -> None:
         for name in ("secondary", "primary"):
             value = getattr(self, name)
-            if not isinstance(value, int | float) or not 0 <= value <= 1:
-                raise TrainingError(f"the {name} threshold is {shorten(value)}; it must be a number from 0 to 1")
+            if value is not None and (not isinstance(value, int | float) or not 0 <= value <= 1):
+                raise TrainingError(
+                    f"the {name} threshold is {shorten(value)}; it must be a number from 0 to 1, or None (never)"
+                )
 
 
 def label_rows(said: ReasonProbabilities, classes: Sequence[str], thresholds: Thresholds) -> list[ReasonLabel]:
@@ -72,7 +74,7 @@ def label_rows(said: ReasonProbabilities, classes: Sequence[str], thresholds: Th
     ):
         ranked = tuple([RankedReason(classes[i], chance) for i, chance in zip(indices, chances, strict=True)])
         secondary, chance = classes[indices[0]], chances[0]
-        if chance >= thresholds.secondary and chance > 0:
+        if thresholds.secondary is not None and chance >= thresholds.secondary and chance > 0:
             label = ReasonLabel(
                 primary=secondary.partition(".")[0],
                 secondary=secondary,
@@ -80,7 +82,7 @@ def label_rows(said: ReasonProbabilities, classes: Sequence[str], thresholds: Th
                 abstained=False,
                 ranked=ranked,
             )
-        elif primary_chance >= thresholds.primary and primary_chance > 0:
+        elif thresholds.primary is not None and primary_chance >= thresholds.primary and primary_chance > 0:
             label = ReasonLabel(
                 primary=primaries[primary],
                 secondary=None,
@@ -133,20 +135,20 @@ def fit_thresholds(
         ]
     )
     secondary = _least_threshold(joint.max(axis=1), right_second, wanted_error)
-    left = joint.max(axis=1) < secondary
+    left = joint.max(axis=1) < (2.0 if secondary is None else secondary)
     primary = _least_threshold(sums.max(axis=1)[left], right_first[left], wanted_error)
     return Thresholds(secondary, primary)
 
 
-def _least_threshold(confidence: FloatArray, right: npt.NDArray[np.bool_], wanted_error: float) -> float:
-    """Lowest confidence from which on the share of wrong answers is at most the wanted one; 1 if there is none."""
+def _least_threshold(confidence: FloatArray, right: npt.NDArray[np.bool_], wanted_error: float) -> float | None:
+    """Lowest confidence from which on the share of wrong answers is at most the wanted one; None if there is none."""
     if not len(confidence):
-        return 1.0
+        return None
     order = np.argsort(-confidence, kind="stable")
     wrong = np.cumsum(~right[order])
     sorted_confidence = confidence[order]
     last_of_equals = np.append(sorted_confidence[1:] < sorted_confidence[:-1], True)
     fine = np.flatnonzero(last_of_equals & (wrong <= wanted_error * np.arange(1, len(order) + 1)))
     if not len(fine):
-        return 1.0
+        return None
     return float(sorted_confidence[fine[-1]])

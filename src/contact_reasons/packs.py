@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -72,11 +73,15 @@ def new_pack(
     own = folder / "taxonomy.yaml"
     if taxonomy is not None:
         reasons = Taxonomy.from_yaml(taxonomy)
+        if own.exists() and Taxonomy.from_yaml(own) != reasons:
+            raise PackError(f"{own}: the pack has another taxonomy already; remove it, or choose another folder")
     elif own.exists():
         reasons = Taxonomy.from_yaml(own)
     else:
         pairs = labels if labels is not None else [_pair(reason) for reason in data.reasons]
-        reasons = Taxonomy.from_pairs([pair for pair in pairs if pair is not None], taxonomy_id="own")
+        reasons = Taxonomy.from_pairs(
+            [pair for pair in pairs if pair is not None], taxonomy_id=_id_from(folder.resolve().name)
+        )
     if labels is not None:
         data = data._replace(reasons=tuple(None if pair is None else reasons.id_of(*pair) for pair in labels))
     trained = train(data, reasons, recipe=recipe)
@@ -94,13 +99,18 @@ def new_pack(
     return save_model(trained, reasons, folder / "model", origin="labelled tickets")
 
 
+def _id_from(name: str) -> str:
+    words = "_".join(re.findall(r"[a-z0-9]+", name.lower()))
+    return words if re.match(r"[a-z]", words) and words != "missing" else f"pack_{words}".rstrip("_")
+
+
 def _pair(reason: str | None) -> tuple[str, str] | None:
     if reason is None:
         return None
     primary, dot, secondary = reason.partition(".")
     if not (primary and dot and secondary):
         raise TrainingError(
-            f"{shorten(reason)} is not an id 'primary.secondary'; name --primary-column and --secondary-column for labels"
+            f"{shorten(reason, 45) if ' ' not in reason else 'a text with blanks'} is not an id 'primary.secondary'; name --primary-column and --secondary-column for labels"
         )
     return primary, secondary
 
@@ -152,19 +162,20 @@ def model_card(manifest: Manifest, taxonomy: Taxonomy) -> str:
         f"# Model card: {manifest.taxonomy.taxonomy_id} {manifest.taxonomy.version}",
         "",
         f"Maps contacts to {len(manifest.classes)} secondary reasons under {len(taxonomy.primaries)} primaries. "
-        f"Made by `contact-reasons train --pack {manifest.taxonomy.taxonomy_id}`; this card is generated from `manifest.json`.",
+        "This card is generated from `manifest.json` by `contact-reasons train`.",
         "",
         f"- Trained on {training['texts']:,} texts and {training['texts_out_of_scope']:,} out of scope ({training['origin']}); "
         f"SHA-256 `{training['sha256'][:16]}…`, seed {training['recipe']['seed']}.",
         f"- {training['features']:,} features of words and letters, linear heads, sharpness {manifest.sharpness:.3f}.",
-        f"- Reports a secondary from confidence {manifest.thresholds['secondary']:.4f}, else a primary from "
-        f"{manifest.thresholds['primary']:.4f}, else leaves the contact to a person. Fitted on {manifest.thresholds_from}.",
+        f"- Reports a secondary from confidence {_threshold(manifest, 'secondary')}, else a primary from "
+        f"{_threshold(manifest, 'primary')}, else leaves the contact to a person. Fitted on {manifest.thresholds_from}.",
         *(f"- Note: {note}." for note in training["notes"]),
         "",
         "## Scores",
         "",
-        "Shares with 95 % Wilson intervals. *Test*: texts written apart, in another style, never trained on. "
-        "*Held-out folds*: the training texts, each scored by a model that had not seen it; many are written to be hard.",
+        "Shares with 95 % Wilson intervals. *Test*: texts kept apart, never trained on. "
+        "*Held-out folds*: the training texts, each scored by linear heads that had not seen it. The thresholds were fitted on these very rows, "
+        'so the shares of right answers among those reported are no news there. "Of these" counts texts without a reason that were labelled, too.',
         "",
         "| | " + " | ".join(_SETS[name] for name in _sets(manifest)) + " |",
         "|---|" + "---|" * len(_sets(manifest)),
@@ -187,13 +198,19 @@ def model_card(manifest: Manifest, taxonomy: Taxonomy) -> str:
         "",
         "## Limits",
         "",
-        "- English. Text in other languages is mostly left to a person, not labelled.",
-        "- Confidences and thresholds come from written texts; on your own tickets they may be too high or too low. "
+        f"- It knows the language and the kind of texts it was trained on ({training['origin']}), and nothing else. Text in other "
+        "languages or of other businesses is mostly, not always, left to a person.",
+        "- Confidences and thresholds come from these texts; on other tickets they may be too high or too low. "
         "Measure with `contact-reasons evaluate` on a labelled sample before automating on them.",
         "- One reason a contact. Of two reasons in one text, the stronger one is given; `ranked` holds the runners-up.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _threshold(manifest: Manifest, level: str) -> str:
+    value = manifest.thresholds[level]
+    return "1 on (never)" if value is None else f"{value:.4f}"
 
 
 _SETS = {"test": "test", "held_out_folds": "held-out folds"}

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from contact_reasons.bundle import Bundle, read_bundle
+from contact_reasons.classifier import as_texts
 from contact_reasons.confidence import label_rows
-from contact_reasons.errors import BundleError, PolicyError
+from contact_reasons.errors import BundleError, PolicyError, RecordError, RoutingError, nearest
 from contact_reasons.records import Contact, ReasonLabel, Recommendation, routing_values
 from contact_reasons.resources import pack_files
 from contact_reasons.routing import PolicyAnalysis, RoutingPolicy
@@ -39,6 +40,10 @@ class Pipeline:
     bundle: Bundle
     policy: RoutingPolicy
 
+    def __repr__(self) -> str:
+        """The parts by name and version."""
+        return f"Pipeline({self.taxonomy!r}, {self.policy!r})"
+
     def handle(self, contact: Contact) -> HandledContact:
         """The label of a contact and where to send it.
 
@@ -52,11 +57,23 @@ class Pipeline:
     def handle_many(self, contacts: Iterable[Contact]) -> list[HandledContact]:
         """Labels and recommendations of many contacts, equal to `handle` one by one."""
         contacts = list(contacts)
+        for position, contact in enumerate(contacts):
+            if not isinstance(contact, Contact):
+                raise RecordError(
+                    f"contacts[{position}] is a {type(contact).__name__}; give a Contact, such as Contact(text=...)"
+                )
         labels = self.label_texts([contact_text(contact) for contact in contacts])
-        return [
-            HandledContact(contact_id=contact.contact_id, label=label, recommendation=self.route(contact, label))
-            for contact, label in zip(contacts, labels, strict=True)
-        ]
+        handled = []
+        for position, (contact, label) in enumerate(zip(contacts, labels, strict=True)):
+            try:
+                recommendation = self.route(contact, label)
+            except RoutingError as exc:
+                if len(contacts) == 1:
+                    raise
+                name = "" if contact.contact_id is None else f" ({contact.contact_id})"
+                raise RoutingError(f"contacts[{position}]{name}: {exc}", exc.expected) from None
+            handled.append(HandledContact(contact_id=contact.contact_id, label=label, recommendation=recommendation))
+        return handled
 
     def label(self, contact: Contact) -> ReasonLabel:
         """The label of a contact, without routing it."""
@@ -64,6 +81,7 @@ class Pipeline:
 
     def label_texts(self, clean_texts: Sequence[str]) -> list[ReasonLabel]:
         """The labels of texts that are clean already (see `clean_text`)."""
+        clean_texts = as_texts(clean_texts)
         model = self.bundle.model
         return label_rows(model.predict(clean_texts), model.classes, self.bundle.thresholds)
 
@@ -72,8 +90,19 @@ class Pipeline:
         return self.policy.route(self.values(contact, label))
 
     def values(self, contact: Contact, label: ReasonLabel) -> dict[str, Any]:
-        """The inputs of the policy, read from a contact and its label."""
+        """The inputs of the policy, read from a contact and its label.
+
+        Raises
+        ------
+        RoutingError
+            If ``extra`` of the customer or the context has a key that is no input of the policy.
+        """
         values = routing_values(contact, label)
+        for name in (*contact.customer.extra, *contact.context.extra):
+            if name not in self.policy.inputs:
+                raise RoutingError(
+                    f"extra[{name!r}] is not an input of policy {self.policy.policy_id!r}; {nearest(name, self.policy.inputs)}"
+                )
         return {name: values.get(name) for name in self.policy.inputs}
 
 
@@ -106,11 +135,12 @@ def load_pipeline(pack: str | Path, *, model: str | Path | None = None, policy: 
     taxonomy = Taxonomy.from_yaml(files.taxonomy)
     bundle = read_bundle(files.model if model is None else model)
     trained_for = bundle.manifest.taxonomy
-    if trained_for.sha256 != taxonomy.sha256:
+    gone = [reason for reason in bundle.model.classes if reason not in taxonomy]
+    if trained_for.taxonomy_id != taxonomy.taxonomy_id or gone:
+        what = f"its reason {gone[0]!r} is not in" if gone else "that is not"
         raise BundleError(
-            f"{files.model if model is None else model}: trained for taxonomy {trained_for.taxonomy_id!r} {trained_for.version}, whose "
-            f"content is not that of {files.taxonomy} ({taxonomy.taxonomy_id!r} {taxonomy.version}); "
-            "restore the taxonomy or train the model again"
+            f"{files.model if model is None else model}: trained for taxonomy {trained_for.taxonomy_id!r} {trained_for.version}; {what} "
+            f"{files.taxonomy} ({taxonomy.taxonomy_id!r} {taxonomy.version}); restore the taxonomy or train the model again"
         )
     rules = RoutingPolicy.from_yaml(files.policy if policy is None else policy, taxonomy=taxonomy)
     check_sound(rules, files.policy if policy is None else Path(policy))

@@ -281,6 +281,10 @@ class Contact:
             )
         if not isinstance(self.customer, Customer):
             raise RecordError("Contact.customer must be a Customer")
+        if isinstance(self.context, RoutingContext) and self.customer.extra and self.context.extra:
+            both = sorted(set(self.customer.extra) & set(self.context.extra))
+            if both:
+                raise RecordError(f"extra[{both[0]!r}] is given by the customer and by the context; give it once")
         if not isinstance(self.context, RoutingContext):
             raise RecordError("Contact.context must be a RoutingContext")
         if self.turns != ():
@@ -343,8 +347,13 @@ class Because:
     condition: str
 
     def __str__(self) -> str:
-        value = "missing" if self.value is None else self.value
-        return f"{self.input} is {value} ({self.condition})"
+        if self.value is None or self.value != self.value:
+            return f"{self.input} is not known"
+        if isinstance(self.value, bool):
+            return f"{self.input} is {str(self.value).lower()}"
+        if isinstance(self.value, str):
+            return f"{self.input} is {self.value}"
+        return f"{self.input} is {self.value:g} ({self.condition})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -378,6 +387,11 @@ class Recommendation:
     also_matched: tuple[str, ...] = ()
     policy_id: str
     policy_version: str
+
+    @property
+    def why(self) -> str:
+        """What the rule read, as one line for people."""
+        return "; ".join(map(str, self.because)) or "no earlier rule applied"
 
 
 LABEL_INPUTS: Final = ("reason", "confidence")

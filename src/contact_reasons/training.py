@@ -19,15 +19,26 @@ from contact_reasons.classifier import ReasonModel
 from contact_reasons.classifier.estimator import ReasonClassifier
 from contact_reasons.confidence import Thresholds, fit_thresholds, label_rows
 from contact_reasons.errors import TrainingError, nearest, shorten
-from contact_reasons.evaluation import proportion, score_reasons
+from contact_reasons.evaluation import Proportion, proportion, score_reasons
 from contact_reasons.records import ReasonLabel
 from contact_reasons.taxonomy import Taxonomy
 from contact_reasons.text import clean_text
 
-__all__ = ["LabelledTexts", "Recipe", "TrainedReasons", "read_labelled_texts", "score_labels", "train"]
+__all__ = [
+    "LabelledTexts",
+    "Recipe",
+    "TrainedReasons",
+    "clean_sha256",
+    "near_repeats",
+    "read_labelled_texts",
+    "score_labels",
+    "train",
+]
 
 FEW_TEXTS = 10
+GOOD_TEXTS = 40
 SHARED_WORDS = 0.8
+_REPEAT_BLOCK = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,10 @@ class Recipe:
     wanted_error: float = 0.1
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if not 0 < self.wanted_error < 1:
+            raise TrainingError(f"wanted_error is {shorten(self.wanted_error)}; it must lie between 0 and 1")
+
 
 class LabelledTexts(NamedTuple):
     """Texts and their secondary ids; None for a text that belongs to no reason.
@@ -61,11 +76,22 @@ class LabelledTexts(NamedTuple):
     reasons : tuple of str or None, length n
     groups : tuple or None, length n
         Texts of equal group, such as of one customer, are never on both sides of a split.
+    subjects : tuple or None, length n
+        Subject lines.
     """
 
     texts: tuple[str, ...]
     reasons: tuple[str | None, ...]
     groups: tuple[Any, ...] | None = None
+    subjects: tuple[str | None, ...] | None = None
+
+    @property
+    def clean(self) -> list[str]:
+        """The clean texts, as a pipeline sees them."""
+        return [
+            clean_text(text, None if self.subjects is None else self.subjects[row])
+            for row, text in enumerate(self.texts)
+        ]
 
     @property
     def sha256(self) -> str:
@@ -142,7 +168,7 @@ def train(
     recipe = recipe or Recipe()
     for source, labelled in (("the training texts", data), ("the test texts", test)):
         _check_reasons(source, labelled, taxonomy)
-    clean = [clean_text(text) for text in data.texts]
+    clean = data.clean
     inside = [row for row, reason in enumerate(data.reasons) if reason is not None]
     outside = [row for row, reason in enumerate(data.reasons) if reason is None]
     classifier = ReasonClassifier(
@@ -158,14 +184,18 @@ def train(
         out_of_scope=[clean[row] for row in outside] or None,
         groups=None if data.groups is None else [data.groups[row] for row in inside],
     )
+    if data.groups is not None and len({data.groups[row] for row in inside} - {"", None}) == 1 and all(data.groups):
+        raise TrainingError(
+            "all texts are of one group, so nothing can be held out to score on; leave the group column out or name the right one"
+        )
     model = classifier.model_
     truth = [data.reasons[row] for row in (*inside, *outside)]
     thresholds = fit_thresholds(classifier.out_of_fold_, model.classes, truth, wanted_error=recipe.wanted_error)
     held_out = label_rows(classifier.out_of_fold_, model.classes, thresholds)
     scores = {"held_out_folds": {"texts_left_out": 0, **score_labels(truth, held_out)}}
     if test is not None:
-        clean_test = [clean_text(text) for text in test.texts]
-        kept = np.flatnonzero(~_repeats(clean_test, clean))
+        clean_test = test.clean
+        kept = np.flatnonzero(~near_repeats(clean_test, clean))
         labels = label_rows(model.predict([clean_test[row] for row in kept]), model.classes, thresholds)
         scores["test"] = {
             "sha256": test.sha256,
@@ -175,12 +205,18 @@ def train(
     training = {
         "recipe": asdict(recipe),
         "sha256": data.sha256,
+        "clean_sha256": clean_sha256(clean),
         "texts": len(inside),
         "texts_out_of_scope": len(outside),
         "features": model.vocabulary.n_features,
         "notes": _notes(data, taxonomy),
     }
     return TrainedReasons(model, thresholds, training, scores)
+
+
+def clean_sha256(clean: Sequence[str]) -> str:
+    """Hash of clean texts, in order: what a model really learned from; changes with the texts and with cleaning."""
+    return hashlib.sha256(json.dumps(list(clean)).encode()).hexdigest()
 
 
 def score_labels(truth: Sequence[str | None], labels: Sequence[ReasonLabel]) -> dict[str, Any]:
@@ -204,17 +240,15 @@ def score_labels(truth: Sequence[str | None], labels: Sequence[ReasonLabel]) -> 
     )
     return {
         "texts": len(inside),
-        "secondary_accuracy": forced.secondary._asdict(),
-        "primary_accuracy": forced.primary._asdict(),
-        "macro_f1": forced.macro_f1,
-        "reported_secondary": proportion(sum(label.level == "secondary" for _, label in inside), len(inside))._asdict(),
-        "reported_primary_only": proportion(
-            sum(label.level == "primary" for _, label in inside), len(inside)
-        )._asdict(),
-        "left_to_a_person": proportion(sum(label.abstained for _, label in inside), len(inside))._asdict(),
-        "right_among_reported_secondary": proportion(right_secondary, len(at_secondary))._asdict(),
-        "right_among_primary_only": proportion(right_primary, len(at_primary))._asdict(),
-        "out_of_scope_left_to_a_person": proportion(sum(label.abstained for label in outside), len(outside))._asdict(),
+        "secondary_accuracy": _plain(forced.secondary),
+        "primary_accuracy": _plain(forced.primary),
+        "macro_f1": forced.macro_f1 if inside else None,
+        "reported_secondary": _plain(proportion(sum(label.level == "secondary" for _, label in inside), len(inside))),
+        "reported_primary_only": _plain(proportion(sum(label.level == "primary" for _, label in inside), len(inside))),
+        "left_to_a_person": _plain(proportion(sum(label.abstained for _, label in inside), len(inside))),
+        "right_among_reported_secondary": _plain(proportion(right_secondary, len(at_secondary))),
+        "right_among_primary_only": _plain(proportion(right_primary, len(at_primary))),
+        "out_of_scope_left_to_a_person": _plain(proportion(sum(label.abstained for label in outside), len(outside))),
         "reasons": {
             score.reason: {
                 "texts": score.recall.total,
@@ -229,6 +263,11 @@ def score_labels(truth: Sequence[str | None], labels: Sequence[ReasonLabel]) -> 
         },
         "confusions": [list(confusion) for confusion in forced.confusions[:30]],
     }
+
+
+def _plain(value: Proportion) -> dict[str, Any]:
+    """A proportion as JSON: null where there is nothing to take a share of."""
+    return {**value._asdict(), "share": value.share if value.total else None}
 
 
 def _check_reasons(source: str, data: LabelledTexts | None, taxonomy: Taxonomy) -> None:
@@ -249,6 +288,11 @@ def _notes(data: LabelledTexts, taxonomy: Taxonomy) -> list[str]:
         notes.append(f"no texts, so never predicted: {', '.join(absent)}")
     if few := [f"{reason} ({counts[reason]})" for reason in taxonomy.secondary_ids if 0 < counts[reason] < FEW_TEXTS]:
         notes.append(f"fewer than {FEW_TEXTS} texts: {', '.join(few)}")
+    middle = sorted(counts.values())[len(counts) // 2] if counts else 0
+    if middle < GOOD_TEXTS:
+        notes.append(
+            f"about {middle} texts a reason: expect many contacts to be left to a person; {2 * GOOD_TEXTS} a reason give good results"
+        )
     by_text: dict[str, set[str | None]] = {}
     for text, reason in zip(data.texts, data.reasons, strict=True):
         by_text.setdefault(" ".join(text.casefold().split()), set()).add(reason)
@@ -259,17 +303,20 @@ def _notes(data: LabelledTexts, taxonomy: Taxonomy) -> list[str]:
     return notes
 
 
-def _repeats(texts: Sequence[str], others: Sequence[str]) -> npt.NDArray[np.bool_]:
+def near_repeats(texts: Sequence[str], others: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Which texts share at least 80 % of their distinct words (of the longer one's) with some other text."""
     vocabulary: dict[str, int] = {}
     left, right = _word_rows(texts, vocabulary), _word_rows(others, vocabulary)
     width = max(len(vocabulary), 1)
     left.resize((len(texts), width))
     right.resize((len(others), width))
-    shared = (left @ right.T).tocoo()
-    sizes = np.maximum(left.sum(axis=1).A1[shared.row], right.sum(axis=1).A1[shared.col])
+    left_sizes, right_sizes = left.sum(axis=1).A1, right.sum(axis=1).A1
     found = np.zeros(len(texts), dtype=np.bool_)
-    found[shared.row[shared.data >= SHARED_WORDS * sizes]] = True
+    for start in range(0, len(texts), _REPEAT_BLOCK):
+        shared = (left[start : start + _REPEAT_BLOCK] @ right.T).tocoo()
+        rows = shared.row + start
+        sizes = np.maximum(left_sizes[rows], right_sizes[shared.col])
+        found[rows[shared.data >= SHARED_WORDS * sizes]] = True
     return found
 
 

@@ -26,7 +26,7 @@ import contact_reasons as cr
 from contact_reasons.evaluation import proportion
 from contact_reasons.records import ReasonLabel
 from contact_reasons.resources import pack_files
-from contact_reasons.training import read_labelled_texts
+from contact_reasons.training import near_repeats, read_labelled_texts
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
@@ -43,18 +43,11 @@ def peer() -> Any:
     return make_pipeline(make_union(words, chars), LinearSVC(C=0.5, random_state=0))
 
 
-def near_repeats(texts: list[str], training: list[str]) -> list[bool]:
-    """Whether a text shares 80 % of its words with a training text (of the longer of both)."""
-    from contact_reasons.training import _repeats
-
-    return _repeats(texts, training).tolist()
-
-
 def carry_over(pipe: cr.Pipeline, sk: Any, training: list[str], data: Path) -> dict[str, Any]:
     mapping = json.loads((HERE / "bitext_to_retail.json").read_text())["intents"]
     test = rows(data / "bitext8k" / "test.jsonl")
     clean = [cr.clean_text(row["text"]) for row in test]
-    repeats = near_repeats(clean, training)
+    repeats = near_repeats(clean, training).tolist()
     kept = [i for i, row in enumerate(test) if row["secondary"] in mapping and not repeats[i]]
     labels = pipe.label_texts([clean[i] for i in kept])
     theirs = sk.predict([clean[i] for i in kept])
@@ -215,6 +208,7 @@ def main() -> None:
     sk = peer().fit(training, texts.reasons)
     test = [cr.clean_text(text) for text in read_labelled_texts(pack_files("retail").texts / "test.jsonl").texts]
     results = {
+        "model": pipe.bundle.manifest.files["arrays.npz"],
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "written_test": {
             key: pipe.bundle.manifest.scores["test"][key] for key in ("secondary_accuracy", "primary_accuracy", "texts")

@@ -113,6 +113,34 @@ def test_a_value_the_policy_does_not_know_is_loud(retail: cr.Pipeline) -> None:
         retail.handle(cr.Contact(text="where is it", context=cr.RoutingContext(stage="fulfillment")))
 
 
+def test_an_unknown_extra_is_loud_and_a_wrong_contact_in_many_is_named(retail: cr.Pipeline) -> None:
+    with pytest.raises(RoutingError, match=r"extra\['stagge'\] is not an input .*did you mean 'stage'\?"):
+        retail.handle(cr.Contact(text="x", context=cr.RoutingContext(extra={"stagge": "support"})))
+    bad = cr.Contact(text="x", contact_id="T-9", context=cr.RoutingContext(stage="suport"))
+    with pytest.raises(RoutingError, match=r"contacts\[1\] \(T-9\): input 'stage' is 'suport'"):
+        retail.handle_many([cr.Contact(text="x"), bad])
+    with pytest.raises(cr.ContactReasonsError, match=r"contacts\[0\] is a str; give a Contact"):
+        retail.handle("where is it")  # type: ignore[arg-type]
+    with pytest.raises(cr.ContactReasonsError, match="single string"):
+        retail.label_texts("hello")
+
+
+def test_representations_are_short(retail: cr.Pipeline) -> None:
+    assert (
+        repr(retail)
+        == "Pipeline(Taxonomy('retail', '1.0.0', 8 primaries, 60 secondaries), RoutingPolicy('retail-service', '1.0.0', 33 rules))"
+    )
+    assert {"ReasonClassifier", "label_file", "__version__"} <= set(dir(cr))
+
+
+def test_a_rule_without_conditions_says_so(retail: cr.Pipeline) -> None:
+    out = retail.handle(
+        cr.Contact(text="I have an idea how to fold your boxes better", context=cr.RoutingContext(open=None))
+    )
+    assert out.recommendation.why
+    assert retail.policy.route({"reason": "product.find", "confidence": 0.9}).why == "no earlier rule applied"
+
+
 def test_no_error_holds_the_contacts_text(retail: cr.Pipeline) -> None:
     with pytest.raises(RoutingError) as caught:
         retail.handle(cr.Contact(text="secret words", customer=cr.Customer(type="emerald")))
@@ -132,7 +160,7 @@ def test_an_unknown_pack_names_the_known_ones() -> None:
 
 def test_a_model_of_another_taxonomy_is_refused(tiny_pack: Path) -> None:
     with pytest.raises(
-        BundleError, match=r"trained for taxonomy 'own' 1, whose content is not that of .*taxonomy\.yaml"
+        BundleError, match=r"trained for taxonomy 'tiny' 1; its reason 'billing\.invoice' is not in .*taxonomy\.yaml"
     ):
         cr.load_pipeline("retail", model=tiny_pack / "model")
 

@@ -71,7 +71,7 @@ def test_label_points_to_rejected_rows_and_missing_inputs(tmp_path: Path) -> Non
 def test_route_uses_reasons_that_are_known(tmp_path: Path) -> None:
     source = tmp_path / "in.csv"
     source.write_text("reason,open\nfaults.safety,true\naccount.login,false\n,true\n")
-    text = run("route", str(source), "--out", str(tmp_path / "out.jsonl"))
+    text = run("route", str(source), "--certain", "--out", str(tmp_path / "out.jsonl"))
     assert "human agent" in text
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [row["routed_rule"] for row in rows] == ["safety-now", "self-account", "unsure-message"]
@@ -99,9 +99,67 @@ def test_train_wants_one_of_its_two_forms(labelled: Path) -> None:
     )
 
 
+def test_evaluate_reads_subjects_as_label_does(tmp_path: Path) -> None:
+    with (tmp_path / "in.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["subject", "text", "reason"])
+        writer.writerow(
+            ["Re: [Ticket #12] invoice copy", "Agent: hello\nCustomer: please send it again", "payment.invoice"]
+        )
+        writer.writerow(["where is my parcel", "", "delivery.track"])
+    run("label", str(tmp_path / "in.csv"), "--subject-column", "subject", "--out", str(tmp_path / "out.csv"))
+    with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    run("evaluate", str(tmp_path / "in.csv"), "--subject-column", "subject", "--json", str(tmp_path / "scores.json"))
+    scores = json.loads((tmp_path / "scores.json").read_text(), parse_constant=pytest.fail)
+    right = sum(row["cr_best_guess"] == row["reason"] for row in rows)
+    assert scores["secondary_accuracy"]["hits"] == right == 2
+
+
+def test_half_a_label_is_named(labelled: Path, tmp_path: Path) -> None:
+    with labelled.open("a", encoding="utf-8") as stream:
+        stream.write("half,,delivery,,c1\n")
+    columns = ["--primary-column", "topic", "--secondary-column", "subtopic"]
+    text = run(
+        "train", "--labelled", str(labelled), "--text-column", "body", *columns, "--out", str(tmp_path / "p"), code=2
+    )
+    assert "row 22: only one of 'topic' and 'subtopic' is given" in text
+
+
+def test_route_wants_reasons_and_confidence_or_certainty(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,open\n1,true\n")
+    assert "no column holds the reasons" in run(
+        "route", str(tmp_path / "in.csv"), "--certain", "--out", str(tmp_path / "o.csv"), code=2
+    )
+    (tmp_path / "in.csv").write_text("reason,open\ndelivery.track,true\n")
+    assert "no column for the input 'confidence'" in run(
+        "route", str(tmp_path / "in.csv"), "--out", str(tmp_path / "o.csv"), code=2
+    )
+
+
+def test_a_copy_of_a_shipped_policy_is_checked_wherever_it_lies(tmp_path: Path) -> None:
+    shutil.copy(pack_files("retail").policy, tmp_path / "my-rules.yaml")
+    assert "ok" in run("validate", str(tmp_path / "my-rules.yaml"))
+
+
+def test_values_of_other_systems_are_read_or_counted(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("text,arrival_channel,open\nrefund, Email ,Y\nrefund,whatsapp,n\n")
+    text = run("label", str(tmp_path / "in.csv"), "--out", str(tmp_path / "a.csv"))
+    assert "1 rejected: column 'arrival_channel'" in text
+    text = run("label", str(tmp_path / "in.csv"), "--unknown-as-missing", "--out", str(tmp_path / "b.csv"))
+    assert "taken as not known: 1 in arrival_channel" in text
+    assert "2 read, 2 written" in text
+
+
+def test_the_version_is_shown() -> None:
+    assert re.search(r"contact-reasons \d+\.\d+", run("--version"))
+
+
 def test_evaluate_names_a_wrong_reason(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("text,reason\nx,delivery.nowhere\n")
-    assert "row 1: the reason is not an id of taxonomy 'retail'" in run("evaluate", str(tmp_path / "in.csv"), code=2)
+    assert "row 1: 'delivery.nowhere' is not an id of taxonomy 'retail'" in run(
+        "evaluate", str(tmp_path / "in.csv"), code=2
+    )
 
 
 def test_validate_finds_warnings_and_errors(tmp_path: Path) -> None:

@@ -367,7 +367,7 @@ def with_rule(**change: Any) -> dict[str, Any]:
         ({**POLICY, "inputs": {"a": {"type": "int", "min": 3, "max": 1}}}, r"no number lies between min 3 and max 1"),
         ({**POLICY, "inputs": {"a": {"type": "int", "min": "low"}}}, r"this must be a finite number"),
         ({**POLICY, "inputs": {"a": {"type": "enum", "values": ["x", "x"]}}}, r"the value 'x' was used before"),
-        ({**POLICY, "inputs": {"a": {"type": "tree", "taxonomy": "retail"}}}, r"the taxonomy 'retail' is needed, but none was given"),
+        ({**POLICY, "inputs": {"a": {"type": "tree", "taxonomy": "own"}}}, r"the taxonomy 'own' is needed, but none was given"),
         ({**POLICY, "inputs": {"a": {"type": "tree"}}}, r"a tree has either"),
         ({**POLICY, "inputs": {"a": {"type": "bool", "nullable": "perhaps"}}}, r"must be true or false"),
         ({**POLICY, "inputs": {"a": {"type": "int", "min": 0.2, "max": 0.8}}}, r"no number lies between min 0\.2 and max 0\.8"),

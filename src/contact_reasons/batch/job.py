@@ -48,6 +48,10 @@ class RunReport:
         Rows that an earlier, interrupted run had done.
     cells_made_safe : dict of str to int
         By column, CSV cells that got a ``'`` in front because they began like a formula.
+    values_ignored : dict of str to int
+        By column, values that were taken as not known because the policy does not know them.
+    reject_causes : dict of str to int
+        Rejected rows by cause, most frequent first.
     seconds, rows_per_second : float
         Of this run.
     inputs : dict of str to str
@@ -68,6 +72,8 @@ class RunReport:
     rows_rejected: int
     rows_resumed: int
     cells_made_safe: dict[str, int]
+    values_ignored: dict[str, int]
+    reject_causes: dict[str, int]
     seconds: float
     rows_per_second: float
     inputs: dict[str, str] = field(default_factory=dict)
@@ -91,7 +97,8 @@ def label_file(
     chunk_rows: int = CHUNK_ROWS,
     delimiter: str = ",",
     encoding: str = "utf-8",
-    formulas: bool = False,
+    formula_guard: bool = True,
+    unknown_as_missing: bool = False,
     overwrite: bool = False,
     restart: bool = False,
     progress: Progress | None = None,
@@ -121,8 +128,10 @@ def label_file(
         Rows held in memory at a time, at least 1. The result does not depend on it.
     delimiter, encoding : str
         Of CSV files.
-    formulas : bool
-        Leave CSV cells that begin like a spreadsheet formula as they are.
+    formula_guard : bool
+        Put a ``'`` before CSV cells that begin like a spreadsheet formula, so that none is run.
+    unknown_as_missing : bool
+        Take values that a nullable policy input does not know as not known, and count them, instead of rejecting the row.
     overwrite : bool
         Replace an existing ``out``.
     restart : bool
@@ -140,10 +149,11 @@ def label_file(
         model=None if model is None else str(Path(model).resolve()),
         policy=None if policy is None else str(Path(policy).resolve()),
         prefix=prefix,
+        unknown_as_missing=unknown_as_missing,
         text_column=text_column,
         subject_column=subject_column,
     )
-    options = _Options(jobs, chunk_rows, delimiter, encoding, formulas, overwrite, restart)
+    options = _Options(jobs, chunk_rows, delimiter, encoding, formula_guard, overwrite, restart)
     return _Job(Path(source), Path(out), task, inputs or {}, LABEL_INPUTS, options).run(progress)
 
 
@@ -154,25 +164,32 @@ def route_file(
     pack: str | Path = "retail",
     inputs: Mapping[str, str] | None = None,
     policy: str | Path | None = None,
+    certain: bool = False,
     prefix: str = "cr_",
     jobs: int = 1,
     chunk_rows: int = CHUNK_ROWS,
     delimiter: str = ",",
     encoding: str = "utf-8",
-    formulas: bool = False,
+    formula_guard: bool = True,
+    unknown_as_missing: bool = False,
     overwrite: bool = False,
     restart: bool = False,
     progress: Progress | None = None,
 ) -> RunReport:
     """Route every row of a file whose reasons are known, such as one labelled before; see `label_file`.
 
-    The policy input ``reason`` is read like any other, from the column of that name or the one that ``inputs`` names.
+    The policy input ``reason`` is read like any other, from the column of that name or the one that ``inputs`` names, and must be there.
+    With ``certain``, reasons were checked by people: ``confidence`` counts as 1 and needs no column.
     """
     task = RouteTask(
-        pack=_absolute(pack), policy=None if policy is None else str(Path(policy).resolve()), prefix=prefix
+        pack=_absolute(pack),
+        policy=None if policy is None else str(Path(policy).resolve()),
+        prefix=prefix,
+        unknown_as_missing=unknown_as_missing,
+        certain=certain,
     )
-    options = _Options(jobs, chunk_rows, delimiter, encoding, formulas, overwrite, restart)
-    return _Job(Path(source), Path(out), task, inputs or {}, (), options).run(progress)
+    options = _Options(jobs, chunk_rows, delimiter, encoding, formula_guard, overwrite, restart)
+    return _Job(Path(source), Path(out), task, inputs or {}, ("confidence",) if certain else (), options).run(progress)
 
 
 def _absolute(pack: str | Path) -> str:
@@ -185,7 +202,7 @@ class _Options:
     chunk_rows: int
     delimiter: str
     encoding: str
-    formulas: bool
+    formula_guard: bool
     overwrite: bool
     restart: bool
 
@@ -217,13 +234,15 @@ class _Job:
         self.task: Task = replace(task, inputs=chosen)
         self.missing = [name for name in task.rules.inputs if name not in chosen and name not in by_model]
         self.source.require(self.task.needed)
+        if isinstance(task, RouteTask) and "reason" in task.rules.inputs and "reason" not in chosen:
+            raise BatchError(f"{source}: no column holds the reasons to route by; name it with --input reason=COLUMN")
         for name in self.task.added:
             if name in self.source.columns:
                 raise BatchError(
                     f"{source}: the file has a column {name!r} already; choose other names for the added columns with --prefix"
                 )
         self.writer = make_writer(
-            kind, self.source, self.task.added, delimiter=options.delimiter, formulas=options.formulas
+            kind, self.source, self.task.added, delimiter=options.delimiter, formula_guard=options.formula_guard
         )
         self.versions = {**self.task.versions(), "source_sha256": self.source.sha256()}
 
@@ -335,10 +354,14 @@ class _Job:
         totals: Counter[str] = Counter()
         tallies: dict[str, Counter[str]] = {}
         made_safe: Counter[str] = Counter()
+        ignored: Counter[str] = Counter()
+        causes: Counter[str] = Counter()
         for counts in done.values():
             for name, tally in counts["tallies"].items():
                 tallies.setdefault(name, Counter()).update(tally)
             made_safe.update(counts["made_safe"])
+            ignored.update(counts["ignored"])
+            causes.update(counts["causes"])
             totals.update({name: counts[name] for name in ("read", "written", "rejected")})
         if totals["read"] != totals["written"] + totals["rejected"]:
             raise BatchError(f"{self.work}: the counts do not add up ({dict(totals)}); start again with --restart")
@@ -357,6 +380,8 @@ class _Job:
             rows_rejected=totals["rejected"],
             rows_resumed=resumed,
             cells_made_safe=dict(made_safe),
+            values_ignored=dict(ignored),
+            reject_causes=dict(causes.most_common(50)),
             seconds=round(seconds, 3),
             rows_per_second=round((totals["read"] - resumed) / seconds, 1),
             inputs=dict(self.task.inputs),
@@ -423,6 +448,8 @@ def _do_chunk(task: Task, writer: PartWriter, place: _Place, chunk: Chunk) -> tu
         "written": len(chunk.numbers),
         "rejected": len(rejects),
         "made_safe": made_safe,
+        "ignored": dict(chunk.ignored),
+        "causes": dict(Counter(reject.cause for reject in rejects).most_common(50)),
         "tallies": task.tallies(results),
     }
     _write_whole(_part(place.work, chunk.index, "rows"), rows)

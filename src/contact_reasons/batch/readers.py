@@ -7,6 +7,7 @@ import csv
 import hashlib
 import json
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +55,8 @@ class Chunk:
     rejects : list of Reject
     fraction : float
         Share of the file read when the chunk ends.
+    ignored : Counter
+        By column, values that were taken as missing because the policy does not know them.
     """
 
     index: int
@@ -61,6 +64,7 @@ class Chunk:
     rows: Any = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     fraction: float = 0.0
+    ignored: Counter[str] = field(default_factory=Counter)
 
     def column(self, name: str) -> list[Any]:
         """Values of one column; None where a row has none."""
@@ -148,7 +152,10 @@ class TicketSource(ABC):
         """
         for name in names:
             if name not in self.columns:
-                raise BatchError(f"{self.path}: there is no column {name!r}; {nearest(name, self.columns)}")
+                hint = ""
+                if self.kind == "csv" and len(self.columns) == 1 and any(mark in self.columns[0] for mark in ";\t|"):
+                    hint = "; is it --delimiter ';' or '\\t'?"
+                raise BatchError(f"{self.path}: there is no column {name!r}; {nearest(name, self.columns)}{hint}")
 
     @abstractmethod
     def chunks(self, size: int) -> Iterator[Chunk]:
@@ -190,6 +197,7 @@ class CsvSource(_RowSource):
 
     def __init__(self, path: Path, *, delimiter: str, encoding: str) -> None:
         super().__init__(path)
+        delimiter = "\t" if delimiter == "\\t" else delimiter
         if len(delimiter) != 1 or delimiter in '\r\n"':
             raise BatchError(f"the delimiter is {delimiter!r}; it must be one character, such as ',' or ';'")
         check_encoding(encoding)
@@ -428,8 +436,9 @@ def import_parquet() -> Any:
 
 
 def check_string(value: Any, column: str) -> str | None:
-    """What is wrong with a text value, or None."""
-    if isinstance(value, str):
+    """What is wrong with a text value, or None; no text at all (null) is an empty one."""
+    if value is None or isinstance(value, str):
         return None
-    what = "missing (null)" if value is None else f"a value of type {shorten(type(value).__name__)}"
-    return f"column {column!r}: the text is {what}; it must be a string, possibly empty"
+    return (
+        f"column {column!r}: the text is a value of type {shorten(type(value).__name__)}; it must be a string or null"
+    )

@@ -35,6 +35,7 @@ _ROUTE_COLUMNS = {
     "channel": "string",
     "priority": "int",
     "queue": "string",
+    "skills": "string",
     "rule": "string",
     "because": "string",
 }
@@ -67,6 +68,8 @@ class Task(ABC):
         Column of each policy input that the file has.
     prefix : str
         Of the added columns.
+    unknown_as_missing : bool
+        Take values that a nullable input does not know as missing instead of rejecting the row.
     """
 
     pack: str
@@ -74,6 +77,7 @@ class Task(ABC):
     policy: str | None = None
     inputs: Mapping[str, str] = field(default_factory=dict)
     prefix: str = "cr_"
+    unknown_as_missing: bool = False
 
     @property
     @abstractmethod
@@ -107,7 +111,11 @@ class Task(ABC):
                 try:
                     values[i][name] = policy.from_cell(name, value)
                 except RoutingError as exc:
-                    bad.setdefault(i, f"column {column!r} (input {name!r}): the value must be {exc.expected}")
+                    if self.unknown_as_missing and name not in policy.required:
+                        values[i][name] = None
+                        chunk.ignored[column] += 1
+                    else:
+                        bad.setdefault(i, f"column {column!r} (input {name!r}): the value must be {exc.expected}")
         return values
 
     def _route(self, values: Sequence[Mapping[str, Any]], bad: dict[int, str]) -> list[Recommendation | None]:
@@ -145,7 +153,8 @@ class Task(ABC):
             f"{self.prefix}priority": [one.priority for one in routed],
             f"{self.prefix}queue": [one.queue for one in routed],
             f"{self.prefix}rule": [one.rule_id for one in routed],
-            f"{self.prefix}because": ["; ".join(map(str, one.because)) for one in routed],
+            f"{self.prefix}skills": [", ".join(one.skills) or None for one in routed],
+            f"{self.prefix}because": [one.why for one in routed],
         }
 
 
@@ -205,10 +214,10 @@ class LabelTask(Task):
                 bad[i] = cause
         subjects = [None] * len(texts) if self.subject_column is None else chunk.column(self.subject_column)
         for i, subject in enumerate(subjects):
-            if subject is not None and (cause := check_string(subject, str(self.subject_column))):
+            if cause := check_string(subject, str(self.subject_column)):
                 bad.setdefault(i, cause)
         values = self._read_inputs(chunk, bad)
-        clean = ["" if i in bad else clean_text(text, subjects[i]) for i, text in enumerate(texts)]
+        clean = ["" if i in bad else clean_text(text or "", subjects[i]) for i, text in enumerate(texts)]
         labels = self.pipeline.label_texts(clean)
         for given, label in zip(values, labels, strict=True):
             given.update(_label_values(label, self.rules.inputs))
@@ -243,10 +252,15 @@ def _label_values(label: ReasonLabel, inputs: Sequence[str]) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class RouteTask(Task):
-    """Route rows whose reason is known already.
+    """Route rows whose reason is known already. Every input of the policy is read from a column.
 
-    Every input of the policy is read from a column; ``confidence`` counts as 1 where the file has no column for it.
+    Parameters
+    ----------
+    certain : bool
+        The reasons were checked by people: ``confidence`` counts as 1 and needs no column.
     """
+
+    certain: bool = False
 
     @property
     def rules(self) -> RoutingPolicy:
@@ -266,7 +280,7 @@ class RouteTask(Task):
     def run(self, chunk: Chunk) -> dict[str, list[Any]]:
         bad: dict[int, str] = {}
         values = self._read_inputs(chunk, bad)
-        if "confidence" in self.rules.inputs and "confidence" not in self.inputs:
+        if self.certain and "confidence" in self.rules.inputs:
             values = [{**given, "confidence": 1.0} for given in values]
         routed = self._route(values, bad)
         return self._route_columns([routed[i] for i in self._drop(chunk, bad)])
@@ -298,7 +312,7 @@ def choose_inputs(
     columns = {name: chosen.get(name, name if name in source.columns else "") for name in inputs}
     source.require(column for column in columns.values() if column)
     for name in policy.required:
-        if name in inputs and not columns[name] and name != "confidence":
+        if name in inputs and not columns[name]:
             raise BatchError(
                 f"{source.path}: no column for the input {name!r}, which policy {policy.policy_id!r} must know for every contact; "
                 f"name one with --input {name}=COLUMN, or make the input nullable"

@@ -23,7 +23,7 @@ _NUMBER: Final = re.compile(r"[-+]?(?:\d[\d.,]*|\.\d+)(?:[eE][-+]?\d+)?%?\Z")
 
 
 def make_writer(
-    kind: str, source: TicketSource, added: Mapping[str, str], *, delimiter: str, formulas: bool
+    kind: str, source: TicketSource, added: Mapping[str, str], *, delimiter: str, formula_guard: bool
 ) -> PartWriter:
     """The writer of a kind of file for the columns of a source and the added ones.
 
@@ -34,11 +34,11 @@ def make_writer(
     added : mapping of str to {'string', 'float', 'int', 'bool'}
         Names and types of the added columns.
     delimiter : str
-    formulas : bool
-        Whether CSV cells may begin like a formula; if not, a ``'`` is put before them.
+    formula_guard : bool
+        Whether a ``'`` is put before CSV cells that begin like a formula.
     """
     if kind == "csv":
-        return CsvParts(source, added, delimiter, formulas)
+        return CsvParts(source, added, delimiter, formula_guard)
     return JsonLinesParts(source, added) if kind == "jsonl" else ParquetParts(source, added)
 
 
@@ -113,16 +113,16 @@ class JsonLinesParts(PartWriter):
 class CsvParts(PartWriter):
     """CSV in UTF-8 with a header and ``\\n`` line ends. Cells that a spreadsheet would run as a formula get a ``'`` in front."""
 
-    def __init__(self, source: TicketSource, added: Mapping[str, str], delimiter: str, formulas: bool) -> None:
+    def __init__(self, source: TicketSource, added: Mapping[str, str], delimiter: str, formula_guard: bool) -> None:
         super().__init__(source, added)
-        self.delimiter, self.formulas = delimiter, formulas
+        self.delimiter, self.formula_guard = delimiter, formula_guard
 
     def part(self, chunk: Chunk, results: Mapping[str, Sequence[Any]]) -> tuple[bytes, dict[str, int]]:
         escaped: Counter[str] = Counter()
         table = []
         for row in _plain_rows(chunk, results):
             cells = [_cell(row.get(name)) for name in self.columns]
-            if not self.formulas:
+            if self.formula_guard:
                 for i, cell in enumerate(cells):
                     if _is_formula(cell):
                         cells[i] = "'" + cell
@@ -136,7 +136,7 @@ class CsvParts(PartWriter):
         return "".join(lines).encode()
 
     def join(self, parts: Sequence[Path], target: Path) -> None:
-        names = [name if self.formulas or not _is_formula(name) else "'" + name for name in self.columns]
+        names = [name if not (self.formula_guard and _is_formula(name)) else "'" + name for name in self.columns]
         _concatenate(self._encode([names]), parts, target)
 
 

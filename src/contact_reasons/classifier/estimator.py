@@ -38,7 +38,7 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Features in fewer training texts are dropped.
     class_weight : None or 'balanced', default=None
         As in scikit-learn.
-    calibration_folds : int, default=3
+    calibration_folds : int, default=5
         Held-out folds on which the sharpness of the distribution is fitted, >= 2.
     random_state : int, default=0
         Same texts, ids and seed: same weights.
@@ -53,6 +53,7 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         The arrays that label.
     out_of_fold_ : ReasonProbabilities
         For each training text, what models that had not seen it say; texts out of scope follow at the end.
+        Equal chances for all reasons where no model could be trained without the text.
 
     Examples
     --------
@@ -69,7 +70,7 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         C: float = 0.5,
         min_df: int = 2,
         class_weight: str | None = None,
-        calibration_folds: int = 3,
+        calibration_folds: int = 5,
         random_state: int = 0,
     ) -> None:
         self.C = C
@@ -97,7 +98,8 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         out_of_scope : sequence of str, optional
             Texts that belong to no reason, such as spam.
         groups : sequence, length n, optional
-            Texts of equal group, such as of one customer, are kept on one side of every held-out split.
+            Texts of equal group, such as of one customer, are kept on one side of every held-out split; an empty
+            group or None is a group of its own.
             Texts that are equal once normalised always are.
 
         Raises
@@ -113,8 +115,7 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         classes = sorted(set(ids))
         if len(classes) < 2:
             raise TrainingError(
-                f"all {len(ids)} texts have the reason {shorten(classes[0]) if classes else 'none'}; "
-                "a classifier needs at least two reasons"
+                f"{len(ids)} texts with {len(classes)} reasons; a classifier needs at least two reasons, each with texts"
             )
         index = {reason: i for i, reason in enumerate(classes)}
         target = np.array([index[reason] for reason in ids] + [len(classes)] * len(outside), dtype=np.int64)
@@ -168,15 +169,15 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self.model_.predict(as_texts(X))
 
     def _check_parameters(self) -> None:
-        if not self.C > 0:
+        if not (isinstance(self.C, int | float | np.number) and 0 < self.C < np.inf):
             raise TrainingError(f"C is {shorten(self.C)}; it must be a number above 0")
-        if not (isinstance(self.min_df, int) and self.min_df >= 1):
+        if not (isinstance(self.min_df, int | np.integer) and not isinstance(self.min_df, bool) and self.min_df >= 1):
             raise TrainingError(f"min_df is {shorten(self.min_df)}; it must be a whole number, at least 1")
         if self.class_weight not in (None, "balanced"):
             raise TrainingError(
                 f"class_weight is {shorten(self.class_weight)}; {nearest(self.class_weight, ['balanced'])} or None"
             )
-        if not (isinstance(self.calibration_folds, int) and self.calibration_folds >= 2):
+        if not (isinstance(self.calibration_folds, int | np.integer) and self.calibration_folds >= 2):
             raise TrainingError(f"calibration_folds is {shorten(self.calibration_folds)}; it must be at least 2")
 
     def _fit_heads(
@@ -185,7 +186,7 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """One linear head a class present in ``target``; the others score far below all of these."""
         present = np.unique(target)
         weights = np.zeros((rows.shape[1], n_columns), dtype=np.float32)
-        intercept = np.full(n_columns, -10.0)
+        intercept = np.full(n_columns, _ABSENT)
         heads = LinearSVC(C=self.C, class_weight=self.class_weight, random_state=self.random_state, max_iter=5000)
         heads.fit(rows, target)
         coef, bias = heads.coef_, heads.intercept_
@@ -205,10 +206,17 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if not len(outside):
                 continue
             if len(np.unique(target[inside])) < 2:
-                inside = np.arange(len(target))
+                continue  # nothing to learn from: these rows are left without an opinion, never scored by a model that saw them
             weights, intercept = self._fit_heads(rows[inside], target[inside], n_columns)
             scores[outside] = rows[outside] @ weights + intercept
         return scores
+
+
+_ABSENT = -10.0
+"""Score of a reason that the training texts of a fold lack: far below every real one."""
+
+_USUAL_SHARPNESS = 6.0
+"""Taken where no text could be held out; about what larger sets give."""
 
 
 def _as_ids(ids: Any, n_texts: int) -> list[str]:
@@ -230,23 +238,43 @@ def as_ids(ids: Any) -> list[str]:
         primary, dot, secondary = reason.partition(".") if isinstance(reason, str) else ("", "", "")
         if not (primary and dot and secondary):
             raise TrainingError(
-                f"ids[{row}] is {shorten(reason)}; an id is 'primary.secondary', such as 'billing.refund': "
-                "Taxonomy.from_pairs makes ids from labels of your own"
+                f"ids[{row}] is {shorten(reason) if not isinstance(reason, str) or len(reason) <= 80 else 'a long text'}; an id is 'primary.secondary', such as 'billing.refund': "
+                "Taxonomy.from_pairs makes ids from labels of your own; texts without a reason go into fit(..., out_of_scope=texts)"
             )
     return result
 
 
 def _fold_keys(texts: Sequence[str], groups: Iterable[Any] | None, n_labelled: int) -> list[str]:
-    """What decides a text's fold: its group, else its normalised text, as a hash."""
+    """What decides a text's fold: texts that share a group, or are equal once normalised, share a key.
+
+    Groups and texts are joined until nothing is shared any more (connected components), and a component's key is its
+    least hash, so that it depends on neither order nor chance. An empty group joins nothing.
+    """
     group_of = [] if groups is None else list(groups)
     if groups is not None and len(group_of) != n_labelled:
         raise TrainingError(f"{n_labelled} texts but {len(group_of)} groups; give one group a text")
-    keys = []
+    leader: dict[str, str] = {}
+
+    def find(key: str) -> str:
+        while leader.setdefault(key, key) != key:
+            leader[key] = leader[leader[key]]
+            key = leader[key]
+        return key
+
+    text_keys = []
     for row, text in enumerate(texts):
+        key = _hash("text\0" + " ".join(normalise(text).split()))
+        text_keys.append(key)
         group = group_of[row] if row < len(group_of) else None
-        key = f"group\0{group}" if group is not None else "text\0" + " ".join(normalise(text).split())
-        keys.append(hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest())
-    return keys
+        if group is not None and group == group and group != "":
+            first, second = find(key), find(_hash(f"group\0{type(group).__name__}\0{group}"))
+            low, high = min(first, second), max(first, second)
+            leader[high] = low
+    return [find(key) for key in text_keys]
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _stratified_folds(target: IntArray, keys: Sequence[str], n_folds: int) -> IntArray:
@@ -265,6 +293,11 @@ def _stratified_folds(target: IntArray, keys: Sequence[str], n_folds: int) -> In
 
 def _fit_sharpness(scores: FloatArray, target: IntArray) -> float:
     """Factor on the scores that makes the softmax most likely on held-out texts (Guo et al. 2017, temperature scaling)."""
+    scored = np.flatnonzero(scores[np.arange(len(target)), target] > _ABSENT)  # the model knew the true reason
+    scored = scored[scores[scored].any(axis=1)]
+    if not len(scored):
+        return _USUAL_SHARPNESS
+    scores, target = scores[scored], target[scored]
     rows = np.arange(len(target))
 
     def loss(log_factor: float) -> float:

@@ -20,6 +20,7 @@ References
 from __future__ import annotations
 
 import functools
+import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -35,6 +36,7 @@ __all__ = [
     "FeatureCounts",
     "Vocabulary",
     "count_features",
+    "has_words",
     "normalise",
 ]
 
@@ -60,7 +62,6 @@ _SEED_WORD: Final = 0x243F6A8885A308D3
 _SEED_PAIR: Final = 0x13198A2E03707344
 _SEED_CHAR: Final = 0xA4093822299F31D0
 _SPACE: Final = 0x20
-_TEXT_END: Final = 0x0A
 
 
 def normalise(text: str) -> str:
@@ -79,19 +80,20 @@ def normalise(text: str) -> str:
         return text.lower().encode().translate(_ASCII_BYTES, b"'`").decode()
     text = unicodedata.normalize("NFKC", text).casefold()
     text = unicodedata.normalize("NFKC", text)[:MAX_CHARS]
-    return text.translate(_ASCII_TABLE).translate(_FOLD_DIGITS)
+    return _OTHER_DIGIT.sub("0", text.translate(_ASCII_TABLE))
 
 
-class _DigitTable(dict[int, int]):
-    """Translation table that maps every decimal digit of Unicode to ``0``."""
-
-    def __missing__(self, code: int) -> int:
-        value = 0x30 if unicodedata.category(chr(code)) == "Nd" else code
-        self[code] = value
-        return value
+_MASKS: Final = re.compile("|".join(re.escape(mask) for mask in PLACEHOLDERS))
+_TWO_LETTERS: Final = re.compile(r"[^\W\d_]{2}")
 
 
-_FOLD_DIGITS: Final = _DigitTable()
+def has_words(text: str) -> bool:
+    """Whether two letters stand together somewhere besides the masks: less says nothing of a reason."""
+    return _TWO_LETTERS.search(_MASKS.sub(" ", text[:MAX_CHARS]) if "[" in text else text) is not None
+
+
+_OTHER_DIGIT: Final = re.compile(r"[^\W\D0-9_]")
+"""A decimal digit of another script: ``\\d`` is exactly the category Nd."""
 _APOSTROPHES: Final = "'’‘ʼ`´"
 _ASCII_TABLE: Final[dict[int, int | None]] = {
     **{ord(mark): None for mark in _APOSTROPHES},
@@ -102,7 +104,7 @@ _ASCII_TABLE: Final[dict[int, int | None]] = {
 _ASCII_BYTES: Final = bytes(0x30 if chr(code) in "123456789" else code for code in range(256))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=65_536)
 def _is_word_code(code: int) -> bool:
     if 0xE000 <= code < 0xE000 + len(PLACEHOLDERS):
         return True
@@ -124,7 +126,7 @@ def _word_mask(codes: UInt64Array) -> npt.NDArray[np.bool_]:
     return mask
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=2)
 def _powers(length: int) -> tuple[UInt64Array, UInt64Array]:
     """``BASE ** i`` and ``BASE ** -i`` modulo 2**64 for i < length."""
     bases = np.array([_BASE, _BASE_INVERSE], dtype=np.uint64)
@@ -278,7 +280,7 @@ class Vocabulary:
 
     @classmethod
     def learn(cls, counts: FeatureCounts, n_texts: int, *, min_df: int = 2, max_df: float = 0.5) -> Vocabulary:
-        """The features in at least ``min_df`` texts and at most ``max_df`` of them.
+        """The features in at least ``min_df`` texts; of characters, only those in at most ``max_df`` of them.
 
         idf is :math:`\\ln((1 + N) / (1 + df)) + 1`, as in scikit-learn's ``TfidfTransformer``.
         """

@@ -1,4 +1,4 @@
-"""`ReasonModel`: arrays that turn texts into one distribution over secondary reasons. NumPy only, no training.
+"""`ReasonModel`: arrays that turn texts into one distribution over secondary reasons. NumPy and SciPy only, no training.
 
 This is the seam for faster engines: whatever holds ``classes`` and `ReasonModel.predict` can label.
 """
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from contact_reasons.classifier.features import MAX_CHARS, Vocabulary
+from contact_reasons.classifier.features import MAX_CHARS, Vocabulary, has_words
 from contact_reasons.errors import TrainingError, shorten
 
 __all__ = ["ReasonModel", "ReasonProbabilities", "as_texts", "primary_index", "softmax"]
@@ -125,7 +125,8 @@ class ReasonModel:
     def predict(self, texts: Sequence[str]) -> ReasonProbabilities:
         """Distribution over secondary reasons and probability of being in scope, for n clean texts.
 
-        A text without any known feature (empty, another script) has probability 0 of being in scope.
+        A text without any known feature (empty, another script), or of one letter or masked numbers alone, has probability 0 of
+        being in scope.
         """
         scores, known = self._scores(texts)
         proba, in_scope = self.distribution(scores)
@@ -137,7 +138,7 @@ class ReasonModel:
         for start, stop in _blocks(texts):
             rows = self.vocabulary.transform(texts[start:stop])
             scores[start:stop] = rows @ self.weights
-            known[start:stop] = np.diff(rows.indptr) > 0
+            known[start:stop] = [has_words(text) for text in texts[start:stop]] & (np.diff(rows.indptr) > 0)
         scores += self.intercept
         return scores, known
 

@@ -264,11 +264,16 @@ class EnumDomain(_NamedDomain):
             raise self._unknown(value) from None
 
     def from_text(self, text: str) -> Any:
-        if text == "":
+        """As for every input; blanks around a name and its case do not matter in a file."""
+        folded = text.strip().casefold()
+        if folded == "":
             return None
-        if text not in self._index:
+        if text in self._index:
+            return text
+        same = [name for name in self.names if name.casefold() == folded]
+        if len(same) != 1:
             raise self._unknown(text)
-        return text
+        return same[0]
 
 
 class TreeDomain(EnumDomain):
@@ -324,9 +329,9 @@ class BoolDomain(_NamedDomain):
 
     def from_text(self, text: str) -> Any:
         folded = text.strip().lower()
-        if folded in ("true", "1", "1.0", "yes"):
+        if folded in ("true", "1", "1.0", "yes", "y"):
             return True
-        if folded in ("false", "0", "0.0", "no"):
+        if folded in ("false", "0", "0.0", "no", "n"):
             return False
         if folded == "":
             return None

@@ -126,6 +126,10 @@ class RoutingPolicy:
         self._all_rules = (1 << len(self.rules)) - 1
         self._every_bit = (1 << (len(self.rules) + len(self._assumed))) - 1
 
+    def __repr__(self) -> str:
+        """Id, version and size."""
+        return f"RoutingPolicy({self.policy_id!r}, {self.version!r}, {len(self.rules)} rules)"
+
     @classmethod
     def load(cls, pack: str | Path) -> Self:
         """The policy of a pack, by its name or folder, or of a file, by its path."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from contact_reasons.errors import PolicyError, TaxonomyError, nearest, shorten
 from contact_reasons.records import Channel
+from contact_reasons.resources import pack_names
 from contact_reasons.routing.domains import BoolDomain, Cell, Domain, EnumDomain, TreeDomain
 from contact_reasons.routing.numbers import IntDomain, RealDomain
 from contact_reasons.taxonomy import Taxonomy
@@ -211,6 +212,8 @@ class _Reader:
         wanted = self.text((*path, "taxonomy"), spec["taxonomy"])
         if self.taxonomy is None and self.beside is not None and self.beside.is_file():
             self.taxonomy = Taxonomy.from_yaml(self.beside)
+        if self.taxonomy is None and wanted in pack_names():
+            self.taxonomy = Taxonomy.load(wanted)
         if self.taxonomy is None or self.taxonomy.taxonomy_id != wanted:
             found = "none was given" if self.taxonomy is None else f"{self.taxonomy.taxonomy_id!r} was given"
             raise self.fail(

@@ -272,6 +272,10 @@ class Taxonomy(_Frozen):
                         f"{nearest(near.reason, self.secondary_ids)}"
                     )
 
+    def __repr__(self) -> str:
+        """Id, version and size."""
+        return f"Taxonomy({self.taxonomy_id!r}, {self.version!r}, {len(self.primaries)} primaries, {len(self.secondaries)} secondaries)"
+
     @functools.cached_property
     def secondaries(self) -> tuple[SecondaryReason, ...]:
         """All secondary reasons, in the order of the file."""
@@ -328,7 +332,9 @@ class Taxonomy(_Frozen):
             for secondary in primary.secondaries:
                 if (primary.label, secondary.label) == wanted:
                     return secondary.id
-        raise TaxonomyError(f"taxonomy {self.taxonomy_id!r} has no reason labelled {wanted!r}")
+        raise TaxonomyError(
+            f"taxonomy {self.taxonomy_id!r} has no reason labelled {wanted!r}; add it to the taxonomy file, or correct the label"
+        )
 
     def to_yaml(self) -> str:
         """The taxonomy as a file that `from_yaml` reads as an equal one."""

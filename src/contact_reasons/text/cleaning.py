@@ -16,12 +16,11 @@ alternatives: `html.parser` (Python 3.11.7) took 57 s on 80 kB of unclosed tags,
 
 from __future__ import annotations
 
-import html
 import re
 from typing import Final
 
 from contact_reasons.text.conversation import customer_side
-from contact_reasons.text.lines import plain_lines
+from contact_reasons.text.lines import plain_lines, unescape
 from contact_reasons.text.mail import strip_history, strip_signature
 from contact_reasons.text.markup import html_to_text
 from contact_reasons.text.masking import mask_personal_data
@@ -57,7 +56,6 @@ _TICKET_TAG: Final = re.compile(r"\[(?:ticket|case|ref|#)[^\]\[]{0,60}\]|\((?:ti
 
 
 def _clean_subject(subject: str) -> str:
-    subject = html.unescape(subject) if "&" in subject else subject
-    subject = " ".join(plain_lines(subject).split())
+    subject = " ".join(plain_lines(unescape(subject)).split())
     subject = _TICKET_TAG.sub(" ", _SUBJECT_PREFIX.sub("", subject))
     return " ".join(mask_personal_data(subject).split())

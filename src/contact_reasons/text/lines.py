@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Final
 
-__all__ = ["plain_lines", "says_something"]
+__all__ = ["plain_lines", "says_something", "unescape"]
 
 _LINE_ENDS: Final = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _INVISIBLE: Final = re.compile(
@@ -20,6 +21,14 @@ _GAPS: Final = re.compile(r"\n{3,}")
 def plain_lines(text: str) -> str:
     """Line ends as ``\\n``, at most one empty line in a row; control, zero-width and direction characters gone."""
     return _GAPS.sub("\n\n", _INVISIBLE.sub("", _BLANKS.sub(" ", _LINE_ENDS.sub("\n", text))))
+
+
+_ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,30});", re.I)
+
+
+def unescape(text: str) -> str:
+    """The text with character references such as ``&amp;`` and ``&#8364;`` read; malformed ones stay."""
+    return _ENTITY.sub(lambda match: html.unescape(match.group()), text) if "&" in text else text
 
 
 _FILLER: Final = frozenset(

@@ -45,35 +45,41 @@ def strip_history(text: str) -> str:
     kept, without its headers and marks.
     """
     lines = text.split("\n")
-    cut = _history_start(lines)
+    cut, attributions = _history_start(lines)
     quoted = [line.lstrip().startswith(">") for line in lines]
-    if sum(quoted) == 1 and cut == len(lines) and not any(line.startswith(">>") for line in lines):
+    if sum(quoted) == 1 and cut == len(lines) and not attributions and not any(line.startswith(">>") for line in lines):
         quoted = [False] * len(lines)  # "> 3 weeks": a lone mark quotes nothing
-    own = [line for line, is_quoted in zip(lines[:cut], quoted, strict=False) if not is_quoted]
+    own = [line for i, line in enumerate(lines[:cut]) if not quoted[i] and i not in attributions]
     if says_something("\n".join(own)):
         return "\n".join(own)
     kept = (line.lstrip("> \t") for line in lines)
     return "\n".join(line for line in kept if not _is_mail_header(line))
 
 
-def _history_start(lines: list[str]) -> int:
-    """Index of the first line of the earlier mails that follow; ``len(lines)`` if there are none."""
+def _history_start(lines: list[str]) -> tuple[int, set[int]]:
+    """Index of the first line of the earlier mails that follow (the number of lines if there are none), and the lines
+    of "On ... wrote:" that stand above ``>`` lines, below which the customer may go on.
+    """
+    next_said = [len(lines)] * (len(lines) + 1)  # for each line, the first at or after it that is not blank
+    for i in range(len(lines) - 1, -1, -1):
+        next_said[i] = i if lines[i].strip() else next_said[i + 1]
+    attributions: set[int] = set()
     for i, line in enumerate(lines):
-        if len(line) > 500:
+        if len(line) > 500 or i in attributions:
             continue
         if _ORIGINAL.match(line) or _BEGIN_FORWARD.match(line) or _REPLY_ABOVE.match(line):
-            return i
+            return i, attributions
         if _HEADER_FROM.match(line):
             headers = [near[:400] for near in lines[i + 1 : i + 6] if _HEADER_OTHER.match(near[:400])]
             if len(headers) >= 2 and ("@" in line or any("@" in near or _HEADER_SURE.match(near) for near in headers)):
-                return i
+                return i, attributions
         stop = _wrote_stop(lines, i)
         if stop:
-            following = next((near.lstrip() for near in lines[stop:] if near.strip()), "")
-            if not following.startswith(">"):
-                return i
-            lines[i:stop] = [f"> {near}" for near in lines[i:stop]]  # answered below the quote
-    return len(lines)
+            following = next_said[stop]
+            if following == len(lines) or not lines[following].lstrip().startswith(">"):
+                return i, attributions
+            attributions.update(range(i, stop))
+    return len(lines), attributions
 
 
 def _wrote_stop(lines: list[str], start: int) -> int:

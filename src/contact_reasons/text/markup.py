@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import html
 import re
 from typing import Final
+
+from contact_reasons.text.lines import unescape
 
 __all__ = ["html_to_text"]
 
@@ -13,7 +14,6 @@ _KNOWN_TAG: Final = re.compile(
     r"|blockquote|img|hr|pre|style|script|meta|center|section|o:p)\b)",
     re.I,
 )
-_ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,30});", re.I)
 _TAG_NAME: Final = re.compile(r"/?\s*([a-zA-Z][a-zA-Z0-9:]{0,30})")
 _SKIPPED: Final = {name: re.compile(rf"</{name}\b", re.I) for name in ("script", "style", "head", "title", "noscript")}
 _BREAKS: Final = frozenset(
@@ -70,7 +70,7 @@ def html_to_text(text: str) -> str:
     'Fish & chips\ncold!\nRefund?'
     """
     if not _KNOWN_TAG.search(text):
-        return html.unescape(text) if _ENTITY.search(text) else text
+        return unescape(text)
     out: list[str] = []
     quotes, divs = 0, 0
     endless: set[str] = set()
@@ -118,5 +118,5 @@ def html_to_text(text: str) -> str:
             out.append("\n>> " if quotes or boxes else "\n")
         elif tag in ("td", "th"):
             out.append(" ")
-    lines = html.unescape("".join(out)).replace("\xa0", " ").split("\n")
+    lines = unescape("".join(out)).replace("\xa0", " ").split("\n")
     return "\n".join(line for line in map(str.strip, lines) if line.strip("> "))

@@ -16,7 +16,7 @@ _ANY_DIGIT: Final = re.compile(r"\d")
 _DIGITS: Final = re.compile(
     r"(?<![\w.,/£$€₹¥])(?<!\w-)[+(]{0,2}\d(?:[ ().\u2010-\u2015/-]{0,3}\d){4,30}(?![\w%])(?![-/.,]\d)"
 )
-_CODE: Final = re.compile(r"(?<!\w)(?<!\w-)(?=[\w#/-]{0,60}?\d)#?\w{1,24}(?:[-_/]\w{1,24}){0,6}(?![\w-])")
+_CODE: Final = re.compile(r"(?<![\w/])(?<!\w-)(?=[\w#/-]{0,60}?\d)#?[^\W_]{1,40}(?:[-_/][^\W_]{1,40}){0,8}(?![\w-])")
 _MIN_CODE_DIGITS: Final = 4
 
 _DATE: Final = re.compile(
@@ -48,8 +48,8 @@ def mask_personal_data(text: str) -> str:
     """The text with web and mail addresses, phone, card, bank account and order numbers masked.
 
     Masks are ``[url]``, ``[mail]``, ``[phone]``, ``[card]``, ``[iban]`` and ``[number]``. Cards must pass the
-    Luhn check and IBANs ISO 7064 mod 97; other runs of five digits or more, and codes that mix letters with
-    four digits or more, are order numbers. Dates, sums of money, measures, ranges and versions stay. Names and street
+    Luhn check and IBANs ISO 7064 mod 97; other runs of five digits or more, and codes that begin with a capital
+    and hold four digits or more, are order numbers. Dates, sums of money, measures, ranges and versions stay. Names and street
     addresses are *not* found.
 
     >>> mask_personal_data("call +44 7700 900123 or jo@example.org about #AB-10442, 12/11/2026, paid 1,299.00")
