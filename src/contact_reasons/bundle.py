@@ -128,9 +128,7 @@ def write_bundle(
         "intercept": model.intercept,
     }
     arrays = {name: np.ascontiguousarray(array, dtype=_DTYPES[name]) for name, array in arrays.items()}
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    content = buffer.getvalue()
+    content = _zip_arrays(arrays)
     manifest = Manifest(
         format=FORMAT,
         package_version=package_version,
@@ -160,6 +158,17 @@ def write_bundle(
             f"{path}: the model cannot be written ({exc.strerror or exc}); check the folder and its rights"
         ) from exc
     return manifest
+
+
+def _zip_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """The arrays as an uncompressed ``.npz``, the same bytes on every version of Python (`numpy.savez` differs by zipfile)."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(arrays):
+            member = io.BytesIO()
+            np.lib.format.write_array(member, arrays[name], version=(1, 0), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0)), member.getvalue())
+    return buffer.getvalue()
 
 
 def read_bundle(path: str | Path) -> Bundle:
