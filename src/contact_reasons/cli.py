@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from contact_reasons.batch import RunReport, label_file, open_source, route_file
+from contact_reasons.batch import label_file, open_source, route_file
 from contact_reasons.bundle import read_bundle
 from contact_reasons.errors import BatchError, ContactReasonsError, TrainingError, nearest, shorten
 from contact_reasons.packs import new_pack, train_pack
@@ -24,6 +23,7 @@ from contact_reasons.pipeline import check_sound, load_pipeline
 from contact_reasons.resources import pack_files, pack_names
 from contact_reasons.routing import RoutingPolicy
 from contact_reasons.taxonomy import Taxonomy, lint_taxonomy
+from contact_reasons.terminal import err, out, print_line, show_reasons, show_run, show_scores
 from contact_reasons.training import LabelledTexts, Recipe, score_labels
 
 __all__ = ["app"]
@@ -35,8 +35,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Why customers contact you, and the best way to help each one. Works offline; your tickets stay on this machine.",
 )
-out = Console()
-err = Console(stderr=True)
 
 PackOption = Annotated[str, typer.Option(help="Name of a shipped pack, or the folder of one of your own.")]
 OutOption = Annotated[Path, typer.Option(help="Result: .csv, .jsonl or .parquet.", show_default=False)]
@@ -74,7 +72,7 @@ SubjectOption = Annotated[str | None, typer.Option(help="Column with a subject l
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        _line(f"contact-reasons {importlib.metadata.version('contact-reasons')}")
+        print_line(f"contact-reasons {importlib.metadata.version('contact-reasons')}")
         raise typer.Exit
 
 
@@ -139,8 +137,8 @@ def label(
             progress=progress,
         )
     with _errors():
-        _show_reasons(report, Taxonomy.load(pack))
-        _show_run(report)
+        show_reasons(report, Taxonomy.load(pack))
+        show_run(report)
 
 
 @app.command()
@@ -186,7 +184,7 @@ def route(
             restart=restart,
             progress=progress,
         )
-    _show_run(report)
+    show_run(report)
 
 
 @app.command()
@@ -245,15 +243,15 @@ def train(
             else:
                 raise TrainingError("give either --pack NAME, or --labelled FILE and --out FOLDER")
         training = manifest.training
-        _line(
+        print_line(
             f"Trained on {training['texts']:,} texts of {len(manifest.classes)} reasons and {training['texts_out_of_scope']:,} without a reason."
         )
         name = "test" if "test" in manifest.scores else "held_out_folds"
-        _line("Scores on the test texts:" if name == "test" else "Scores on held-out folds of these texts:")
-        _show_scores(manifest.scores[name])
+        print_line("Scores on the test texts:" if name == "test" else "Scores on held-out folds of these texts:")
+        show_scores(manifest.scores[name])
         for note in manifest.training["notes"]:
             err.print(f"[yellow]note:[/yellow] {escape(note)}")
-        _line(f"Model: {where}" if pack else f"Pack: {where} (taxonomy.yaml, policy.yaml, model/)")
+        print_line(f"Model: {where}" if pack else f"Pack: {where} (taxonomy.yaml, policy.yaml, model/)")
 
 
 @app.command()
@@ -298,10 +296,10 @@ def evaluate(
                     f"{nearest(reason, pipeline.taxonomy.secondary_ids)} For labels, name --primary-column and --secondary-column"
                 )
         scores = score_labels(data.reasons, pipeline.label_texts(data.clean))
-        _show_scores(scores)
+        show_scores(scores)
         if json_out is not None:
             json_out.write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
-            _line(f"All figures: {json_out}")
+            print_line(f"All figures: {json_out}")
 
 
 @app.command()
@@ -351,10 +349,12 @@ def packs() -> None:
             reasons = f"{len(taxonomy.primaries)} / {len(taxonomy.secondaries)}"
             table.add_row(name, taxonomy.version, reasons, str(len(policy.rules)), *shares, taxonomy.interaction_type)
         out.print(table)
-        _line("Reasons: primary / secondary. Right: share of the pack's own test texts; its model card has intervals.")
+        print_line(
+            "Reasons: primary / secondary. Right: share of the pack's own test texts; its model card has intervals."
+        )
 
 
-# ------------------------------------------------------------------------------------------------ helpers
+# --------------------------------------------------------------------------------------- around the commands
 
 
 @contextlib.contextmanager
@@ -477,121 +477,3 @@ def _validate_file(path: Path) -> Iterator[str]:
         yield "the proof ran out of steps; simplify the rules"
     for rule_id in analysis.unreachable:
         yield f"the rule {rule_id!r} can never decide: earlier rules cover it"
-
-
-def _line(text: str) -> None:
-    out.print(escape(text), soft_wrap=True, highlight=False)
-
-
-def _bar(share: float, width: int = 16) -> str:
-    eighths = round(share * width * 8)
-    return "█" * (eighths // 8) + ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")[eighths % 8]
-
-
-def _show_reasons(report: RunReport, taxonomy: Taxonomy) -> None:
-    """Reasons by volume: each primary, and under it its three most frequent secondaries."""
-    total = max(report.rows_written, 1)
-    primaries, secondaries = report.counts.get("primary", {}), report.counts.get("secondary", {})
-    table = _volumes("why they contact us")
-    top = max([*primaries.values(), 1])
-    for primary, count in primaries.items():
-        bar = f"[cyan]{_bar(count / top)}[/cyan]"
-        table.add_row(f"[bold]{escape(taxonomy[primary].label)}[/bold]", bar, f"{count:,}", f"{count / total:.0%}")
-        for name, n in [item for item in secondaries.items() if item[0].startswith(f"{primary}.")][:3]:
-            table.add_row(
-                f"[dim]  {escape(taxonomy[name].label)}[/dim]", "", f"[dim]{n:,}[/dim]", f"[dim]{n / total:.0%}[/dim]"
-            )
-    out.print()
-    out.print(table)
-
-
-def _volumes(title: str) -> Table:
-    table = Table(title, "", "tickets", "share", box=None, pad_edge=False)
-    table.columns[0].no_wrap = True
-    table.columns[2].justify = table.columns[3].justify = "right"
-    return table
-
-
-def _show_run(report: RunReport) -> None:
-    """Channels by share, what was left to a person, and where the files lie."""
-    total = max(report.rows_written, 1)
-    channels = report.counts.get("channel", {})
-    table = _volumes("how to help them")
-    top = max([*channels.values(), 1])
-    for channel, count in channels.items():
-        table.add_row(
-            channel.replace("_", " "),
-            f"[green]{_bar(count / top)}[/green]",
-            f"{count:,}",
-            f"{count / total:.0%}",
-        )
-    out.print()
-    out.print(table)
-    levels = report.counts.get("level")
-    out.print()
-    if levels:
-        shares = ", ".join(
-            f"{name} {levels.get(name, 0):,} ({levels.get(name, 0) / total:.0%})"
-            for name in ("secondary", "primary only", "left to a person")
-        )
-        _line(f"Labelled: {shares}")
-    speed = f" in {report.seconds:,.1f} s" + (
-        f", {report.rows_resumed:,} of them by an earlier run" if report.rows_resumed else ""
-    )
-    _line(f"Rows: {report.rows_read:,} read, {report.rows_written:,} written, {report.rows_rejected:,} rejected{speed}")
-    if report.inputs_missing:
-        _line(f"Policy inputs without a column, taken as not known: {', '.join(report.inputs_missing)}")
-    if report.cells_made_safe:
-        cells = ", ".join(f"{count:,} in {name}" for name, count in report.cells_made_safe.items())
-        _line(
-            f"Cells that began like a spreadsheet formula, made safe with a leading ' (--no-formula-guard leaves them): {cells}"
-        )
-    if report.values_ignored:
-        values = ", ".join(f"{count:,} in {name}" for name, count in report.values_ignored.items())
-        out.print(
-            f"[yellow]Values the policy does not know, taken as not known:[/yellow] {escape(values)}", highlight=False
-        )
-    for cause, count in list(report.reject_causes.items())[:5]:
-        out.print(f"[yellow]{count:,} rejected:[/yellow] {escape(cause)}", soft_wrap=True, highlight=False)
-    if report.rejects:
-        out.print(
-            f"[yellow]Rejected rows, with causes:[/yellow] {escape(report.rejects)}",
-            soft_wrap=True,
-            highlight=False,
-        )
-    out.print(
-        f"[bold]Result:[/bold] {escape(report.out)}   Report: {escape(report.out)}.report.json",
-        soft_wrap=True,
-        highlight=False,
-    )
-
-
-def _show_scores(scores: dict[str, Any]) -> None:
-    table = Table("", "share", "95 % interval", "of", box=None, pad_edge=False)
-    titles = {
-        "secondary_accuracy": "secondary right, every text answered",
-        "primary_accuracy": "primary right, every text answered",
-        "reported_secondary": "secondary reported",
-        "right_among_reported_secondary": "  of these right",
-        "reported_primary_only": "primary only reported",
-        "right_among_primary_only": "  of these right",
-        "left_to_a_person": "left to a person",
-        "out_of_scope_left_to_a_person": "out of scope, left to a person",
-    }
-    for key, title in titles.items():
-        value = scores[key]
-        if value["total"]:
-            table.add_row(
-                title,
-                f"{value['share']:.1%}",
-                f"{value['low']:.1%} to {value['high']:.1%}",
-                f"{value['total']:,}",
-            )
-    out.print(table)
-    worst = Table("most confused: true", "predicted", "times", box=None, pad_edge=False)
-    for truth, predicted, count in scores["confusions"][:8]:
-        worst.add_row(truth, predicted, str(count))
-    if scores["confusions"]:
-        out.print()
-        out.print(worst)
-    out.print()

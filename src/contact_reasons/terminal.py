@@ -1,0 +1,139 @@
+"""What the command line shows: volumes, scores and run summaries as tables of a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from contact_reasons.batch import RunReport
+from contact_reasons.taxonomy import Taxonomy
+
+__all__ = ["err", "out", "print_line", "show_reasons", "show_run", "show_scores"]
+
+out = Console()
+err = Console(stderr=True)
+
+
+def print_line(text: str) -> None:
+    """Print one line as it is, however long."""
+    out.print(escape(text), soft_wrap=True, highlight=False)
+
+
+def _bar(share: float, width: int = 16) -> str:
+    eighths = round(share * width * 8)
+    return "█" * (eighths // 8) + ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")[eighths % 8]
+
+
+def show_reasons(report: RunReport, taxonomy: Taxonomy) -> None:
+    """Reasons by volume: each primary, and under it its three most frequent secondaries."""
+    total = max(report.rows_written, 1)
+    primaries, secondaries = report.counts.get("primary", {}), report.counts.get("secondary", {})
+    table = _volumes("why they contact us")
+    top = max([*primaries.values(), 1])
+    for primary, count in primaries.items():
+        bar = f"[cyan]{_bar(count / top)}[/cyan]"
+        table.add_row(f"[bold]{escape(taxonomy[primary].label)}[/bold]", bar, f"{count:,}", f"{count / total:.0%}")
+        for name, n in [item for item in secondaries.items() if item[0].startswith(f"{primary}.")][:3]:
+            table.add_row(
+                f"[dim]  {escape(taxonomy[name].label)}[/dim]", "", f"[dim]{n:,}[/dim]", f"[dim]{n / total:.0%}[/dim]"
+            )
+    out.print()
+    out.print(table)
+
+
+def _volumes(title: str) -> Table:
+    table = Table(title, "", "tickets", "share", box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
+    table.columns[2].justify = table.columns[3].justify = "right"
+    return table
+
+
+def show_run(report: RunReport) -> None:
+    """Channels by share, what was left to a person, and where the files lie."""
+    total = max(report.rows_written, 1)
+    channels = report.counts.get("channel", {})
+    table = _volumes("how to help them")
+    top = max([*channels.values(), 1])
+    for channel, count in channels.items():
+        table.add_row(
+            channel.replace("_", " "),
+            f"[green]{_bar(count / top)}[/green]",
+            f"{count:,}",
+            f"{count / total:.0%}",
+        )
+    out.print()
+    out.print(table)
+    levels = report.counts.get("level")
+    out.print()
+    if levels:
+        shares = ", ".join(
+            f"{name} {levels.get(name, 0):,} ({levels.get(name, 0) / total:.0%})"
+            for name in ("secondary", "primary only", "left to a person")
+        )
+        print_line(f"Labelled: {shares}")
+    speed = f" in {report.seconds:,.1f} s" + (
+        f", {report.rows_resumed:,} of them by an earlier run" if report.rows_resumed else ""
+    )
+    print_line(
+        f"Rows: {report.rows_read:,} read, {report.rows_written:,} written, {report.rows_rejected:,} rejected{speed}"
+    )
+    if report.inputs_missing:
+        print_line(f"Policy inputs without a column, taken as not known: {', '.join(report.inputs_missing)}")
+    if report.cells_made_safe:
+        cells = ", ".join(f"{count:,} in {name}" for name, count in report.cells_made_safe.items())
+        print_line(
+            f"Cells that began like a spreadsheet formula, made safe with a leading ' (--no-formula-guard leaves them): {cells}"
+        )
+    if report.values_ignored:
+        values = ", ".join(f"{count:,} in {name}" for name, count in report.values_ignored.items())
+        out.print(
+            f"[yellow]Values the policy does not know, taken as not known:[/yellow] {escape(values)}", highlight=False
+        )
+    for cause, count in list(report.reject_causes.items())[:5]:
+        out.print(f"[yellow]{count:,} rejected:[/yellow] {escape(cause)}", soft_wrap=True, highlight=False)
+    if report.rejects:
+        out.print(
+            f"[yellow]Rejected rows, with causes:[/yellow] {escape(report.rejects)}",
+            soft_wrap=True,
+            highlight=False,
+        )
+    out.print(
+        f"[bold]Result:[/bold] {escape(report.out)}   Report: {escape(report.out)}.report.json",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+def show_scores(scores: dict[str, Any]) -> None:
+    """Shares with intervals, and the pairs of reasons most often confused."""
+    table = Table("", "share", "95 % interval", "of", box=None, pad_edge=False)
+    titles = {
+        "secondary_accuracy": "secondary right, every text answered",
+        "primary_accuracy": "primary right, every text answered",
+        "reported_secondary": "secondary reported",
+        "right_among_reported_secondary": "  of these right",
+        "reported_primary_only": "primary only reported",
+        "right_among_primary_only": "  of these right",
+        "left_to_a_person": "left to a person",
+        "out_of_scope_left_to_a_person": "out of scope, left to a person",
+    }
+    for key, title in titles.items():
+        value = scores[key]
+        if value["total"]:
+            table.add_row(
+                title,
+                f"{value['share']:.1%}",
+                f"{value['low']:.1%} to {value['high']:.1%}",
+                f"{value['total']:,}",
+            )
+    out.print(table)
+    worst = Table("most confused: true", "predicted", "times", box=None, pad_edge=False)
+    for truth, predicted, count in scores["confusions"][:8]:
+        worst.add_row(truth, predicted, str(count))
+    if scores["confusions"]:
+        out.print()
+        out.print(worst)
+    out.print()
