@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types models benchmarks slow clean
+.PHONY: demo test test-wheel lint types models benchmarks slow clean
 
 demo: $(VENV)/demo.ok
 	@mkdir -p demo
@@ -11,6 +11,15 @@ demo: $(VENV)/demo.ok
 
 test: $(VENV)/test.ok
 	$(BIN)/python -m pytest -n 2
+
+# The suite against the built wheel, in a copy of the checkout without the sources.
+test-wheel: $(VENV)/test.ok
+	rm -rf build/wheel-test && mkdir -p build/wheel-test
+	$(BIN)/python -m build --wheel --no-isolation --outdir build/wheel-test .
+	$(PYTHON) -m venv build/wheel-test/venv
+	build/wheel-test/venv/bin/python -m pip install --quiet -c constraints.txt "$$(ls build/wheel-test/*.whl)[test]"
+	mkdir build/wheel-test/checkout && cp -r README.md pyproject.toml docs samples taxonomies models tests build/wheel-test/checkout
+	cd build/wheel-test/checkout && ../venv/bin/python -m pytest -n 2
 
 lint: $(VENV)/lint.ok
 	$(BIN)/ruff check .

@@ -10,10 +10,12 @@ import contact_reasons as cr
 from contact_reasons.bundle import read_bundle
 from contact_reasons.errors import TrainingError
 from contact_reasons.packs import model_card, new_pack
+from contact_reasons.resources import pack_files
 from contact_reasons.training import LabelledTexts, clean_sha256, near_repeats, read_labelled_texts, score_labels, train
-from tests.conftest import ROOT, tiny_data
+from tests.conftest import tiny_data
 
-TEXTS = ROOT / "taxonomies" / "retail" / "texts"
+FILES = pack_files("retail")
+TEXTS = FILES.texts
 
 
 def test_every_reason_has_eighty_training_texts_and_ten_for_the_test() -> None:
@@ -34,7 +36,7 @@ def test_no_training_text_is_a_test_text() -> None:
 
 
 def test_the_shipped_model_was_trained_on_the_shipped_texts() -> None:
-    manifest = read_bundle(ROOT / "models" / "retail").manifest
+    manifest = read_bundle(FILES.model).manifest
     data = read_labelled_texts(TEXTS / "training.jsonl", TEXTS / "out_of_scope.jsonl")
     assert manifest.training["sha256"] == data.sha256
     assert manifest.training["clean_sha256"] == clean_sha256([*data.clean]), "cleaning changed: run `make models`"
@@ -42,8 +44,8 @@ def test_the_shipped_model_was_trained_on_the_shipped_texts() -> None:
 
 
 def test_the_model_card_is_the_one_of_the_manifest() -> None:
-    manifest = read_bundle(ROOT / "models" / "retail").manifest
-    card = (ROOT / "models" / "retail" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    manifest = read_bundle(FILES.model).manifest
+    card = (FILES.model / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert card == model_card(manifest, cr.Taxonomy.load("retail"))
 
 
