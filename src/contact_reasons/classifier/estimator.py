@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.svm import LinearSVC
 
 from contact_reasons.classifier.features import Vocabulary, count_features, normalise
-from contact_reasons.classifier.model import ReasonModel, ReasonProbabilities, as_texts, primary_index
+from contact_reasons.classifier.model import ReasonModel, ReasonProbabilities, as_list, as_texts, primary_index
 from contact_reasons.errors import TrainingError, nearest, shorten
 
 __all__ = ["ReasonClassifier"]
@@ -228,12 +228,7 @@ def _as_ids(ids: Any, n_texts: int) -> list[str]:
 
 def as_ids(ids: Any) -> list[str]:
     """Secondary ids as a list, each checked to be ``'primary.secondary'``."""
-    for method in ("to_pylist", "tolist", "to_list"):
-        convert = getattr(ids, method, None)
-        if convert is not None:
-            ids = convert()
-            break
-    result = list(ids)
+    result = as_list(ids)
     for row, reason in enumerate(result):
         primary, dot, secondary = reason.partition(".") if isinstance(reason, str) else ("", "", "")
         if not (primary and dot and secondary):

@@ -50,12 +50,7 @@ def as_texts(texts: Any) -> list[str]:
         raise TrainingError("texts is a single string; give a list of texts, such as [text]")
     if getattr(texts, "ndim", 1) != 1:
         raise TrainingError(f"texts has {texts.ndim} dimensions; give one column of texts")
-    for method in ("to_pylist", "tolist", "to_list"):
-        convert = getattr(texts, method, None)
-        if convert is not None:
-            texts = convert()
-            break
-    result = list(texts)
+    result = as_list(texts)
     for row, text in enumerate(result):
         if not isinstance(text, str):
             raise TrainingError(
@@ -63,6 +58,15 @@ def as_texts(texts: Any) -> list[str]:
                 "every text must be a string: replace missing ones by '' or leave them out"
             )
     return result
+
+
+def as_list(column: Any) -> list[Any]:
+    """Values of a column of any library as plain Python values."""
+    for method in ("to_pylist", "tolist", "to_list"):
+        convert = getattr(column, method, None)
+        if convert is not None:
+            return list(convert())
+    return list(column)
 
 
 def softmax(scores: FloatArray) -> FloatArray:

@@ -292,11 +292,6 @@ class Taxonomy(_Frozen):
         return tuple(sorted(secondary.id for secondary in self.secondaries))
 
     @functools.cached_property
-    def primary_ids(self) -> tuple[str, ...]:
-        """All primary ids, sorted."""
-        return tuple(sorted(primary.id for primary in self.primaries))
-
-    @functools.cached_property
     def _by_id(self) -> dict[str, PrimaryReason | SecondaryReason]:
         return {reason.id: reason for reason in self.reasons}
 
