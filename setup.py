@@ -1,4 +1,4 @@
-"""Copy the top-level ``taxonomies/`` and ``models/`` into the wheel as package data.
+"""Copy the top-level ``taxonomies/`` and ``models/`` into the wheel as package data; compile the kernel where it can be.
 
 Everything else is declared in ``pyproject.toml``. An editable install copies nothing: there
 ``contact_reasons.resources`` finds the two folders in the checkout.
@@ -6,10 +6,11 @@ Everything else is declared in ``pyproject.toml``. An editable install copies no
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
 SHIPPED_FOLDERS = ("taxonomies", "models")
@@ -40,4 +41,14 @@ class BuildWithShippedFolders(build_py):
         return super().get_outputs(include_bytecode) + shipped
 
 
-setup(cmdclass={"build_py": BuildWithShippedFolders})
+CLASSIFIER = "src/contact_reasons/classifier"
+KERNEL = Extension(
+    "contact_reasons.classifier._kernel",
+    [f"{CLASSIFIER}/_kernel.pyx"],
+    depends=[f"{CLASSIFIER}/_kernel.h"],
+    include_dirs=[CLASSIFIER],
+    extra_compile_args=[] if os.name == "nt" else ["-O3"],
+    optional=True,  # without a compiler the reference path labels: the same answers, slower
+)
+
+setup(cmdclass={"build_py": BuildWithShippedFolders}, ext_modules=[KERNEL])

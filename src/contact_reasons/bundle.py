@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from contact_reasons.classifier import ReasonModel, Vocabulary
+from contact_reasons.classifier import ModelArrays, ReasonModel, Vocabulary, quantise_rows
 from contact_reasons.confidence import Thresholds
 from contact_reasons.errors import BundleError, shorten
 
@@ -121,11 +121,11 @@ def write_bundle(
     """
     path = Path(path)
     arrays: dict[str, npt.NDArray[Any]] = {
-        "hashes": model.vocabulary.hashes,
-        "is_char": model.vocabulary.is_char,
-        "idf": model.vocabulary.idf,
-        "weights": model.weights,
-        "intercept": model.intercept,
+        "hashes": model.arrays.vocabulary.hashes,
+        "is_char": model.arrays.vocabulary.is_char,
+        "idf": model.arrays.vocabulary.idf,
+        "weights": model.arrays.row_scale[:, None] * model.arrays.rows,
+        "intercept": model.arrays.intercept,
     }
     arrays = {name: np.ascontiguousarray(array, dtype=_DTYPES[name]) for name, array in arrays.items()}
     content = _zip_arrays(arrays)
@@ -191,11 +191,10 @@ def read_bundle(path: str | Path) -> Bundle:
     arrays = _read_arrays(path / _ARRAYS, content, manifest)
     _check_consistent(path, arrays, manifest)
     vocabulary = Vocabulary(arrays["hashes"], arrays["is_char"], arrays["idf"])
+    rows, row_scale = quantise_rows(arrays["weights"].astype(np.float32))
     model = ReasonModel(
         manifest.classes,
-        vocabulary,
-        arrays["weights"].astype(np.float32),
-        arrays["intercept"],
+        ModelArrays(vocabulary, rows, row_scale, arrays["intercept"].astype(np.float32)),
         manifest.sharpness,
     )
     thresholds = Thresholds(manifest.thresholds["secondary"], manifest.thresholds["primary"])

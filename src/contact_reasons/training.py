@@ -208,7 +208,7 @@ def train(
         "clean_sha256": clean_sha256(clean),
         "texts": len(inside),
         "texts_out_of_scope": len(outside),
-        "features": model.vocabulary.n_features,
+        "features": model.arrays.vocabulary.n_features,
         "notes": _notes(data, taxonomy),
     }
     return TrainedReasons(model, thresholds, training, scores)

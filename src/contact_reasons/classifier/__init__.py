@@ -1,6 +1,20 @@
 """Texts to probabilities over secondary reasons. The estimator, which trains, is imported on demand."""
 
+from contact_reasons.classifier.engine import HiddenLayer, ModelArrays, SlowPathWarning, quantise_rows
 from contact_reasons.classifier.features import Vocabulary, normalise
 from contact_reasons.classifier.model import ReasonModel, ReasonProbabilities, as_texts, primary_index
+from contact_reasons.classifier.prior import TokenPrior
 
-__all__ = ["ReasonModel", "ReasonProbabilities", "Vocabulary", "as_texts", "normalise", "primary_index"]
+__all__ = [
+    "HiddenLayer",
+    "ModelArrays",
+    "ReasonModel",
+    "ReasonProbabilities",
+    "SlowPathWarning",
+    "TokenPrior",
+    "Vocabulary",
+    "as_texts",
+    "normalise",
+    "primary_index",
+    "quantise_rows",
+]

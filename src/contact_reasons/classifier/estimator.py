@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.svm import LinearSVC
 
+from contact_reasons.classifier.engine import ModelArrays, quantise_rows
 from contact_reasons.classifier.features import Vocabulary, count_features, normalise
 from contact_reasons.classifier.model import ReasonModel, ReasonProbabilities, as_list, as_texts, primary_index
 from contact_reasons.errors import TrainingError, nearest, shorten
@@ -137,7 +138,8 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         self.classes_ = np.array(classes)
         self.primaries_ = np.array(primary_index(classes)[0])
-        self.model_ = ReasonModel(classes, vocabulary, weights, intercept, sharpness)
+        arrays = ModelArrays(vocabulary, *quantise_rows(weights), intercept.astype(np.float32))
+        self.model_ = ReasonModel(classes, arrays, sharpness)
         self.out_of_fold_ = self.model_.distribution(held_out)
         self.n_features_in_ = 1
         return self

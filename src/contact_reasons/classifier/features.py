@@ -23,21 +23,26 @@ import functools
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 __all__ = [
     "FAMILIES",
     "MAX_CHARS",
     "PLACEHOLDERS",
     "FeatureCounts",
+    "TextEntries",
     "Vocabulary",
     "count_features",
     "has_words",
+    "hash_of",
     "normalise",
+    "split_words",
 ]
 
 UInt64Array = npt.NDArray[np.uint64]
@@ -83,15 +88,6 @@ def normalise(text: str) -> str:
     return _OTHER_DIGIT.sub("0", text.translate(_ASCII_TABLE))
 
 
-_MASKS: Final = re.compile("|".join(re.escape(mask) for mask in PLACEHOLDERS))
-_TWO_LETTERS: Final = re.compile(r"[^\W\d_]{2}")
-
-
-def has_words(text: str) -> bool:
-    """Whether two letters stand together somewhere besides the masks: less says nothing of a reason."""
-    return _TWO_LETTERS.search(_MASKS.sub(" ", text[:MAX_CHARS]) if "[" in text else text) is not None
-
-
 _OTHER_DIGIT: Final = re.compile(r"[^\W\D0-9_]")
 """A decimal digit of another script: ``\\d`` is exactly the category Nd."""
 _APOSTROPHES: Final = "'’‘ʼ`´"
@@ -104,26 +100,66 @@ _ASCII_TABLE: Final[dict[int, int | None]] = {
 _ASCII_BYTES: Final = bytes(0x30 if chr(code) in "123456789" else code for code in range(256))
 
 
+_WORD, _LETTER, _MARK = 1, 2, 4
+
+
 @functools.lru_cache(maxsize=65_536)
-def _is_word_code(code: int) -> bool:
+def _class_of(code: int) -> int:
     if 0xE000 <= code < 0xE000 + len(PLACEHOLDERS):
-        return True
-    return unicodedata.category(chr(code))[0] in "LMN"
+        return _WORD
+    return {"L": _WORD | _LETTER, "M": _WORD | _MARK, "N": _WORD}.get(unicodedata.category(chr(code))[0], 0)
 
 
-_ASCII_WORD: Final = np.array([_is_word_code(code) for code in range(128)], dtype=np.bool_)
+_ASCII_CLASSES: Final = np.array([_class_of(code) for code in range(128)], dtype=np.uint8)
 
 
-def _word_mask(codes: UInt64Array) -> npt.NDArray[np.bool_]:
-    """Which code points belong to words: letters, marks, numbers, masks."""
-    mask = np.zeros(len(codes), dtype=np.bool_)
+def _classes(codes: UInt64Array) -> npt.NDArray[np.uint8]:
+    """Which code points belong to words (letters, marks, numbers, masks), are letters, are marks."""
+    classes = np.zeros(len(codes), dtype=np.uint8)
     ascii_at = codes < 128
-    mask[ascii_at] = _ASCII_WORD[codes[ascii_at]]
+    classes[ascii_at] = _ASCII_CLASSES[codes[ascii_at]]
     if not ascii_at.all():
         unique, inverse = np.unique(codes[~ascii_at], return_inverse=True)
-        table = np.fromiter((_is_word_code(int(code)) for code in unique), np.bool_, len(unique))
-        mask[~ascii_at] = table[inverse]
-    return mask
+        table = np.fromiter((_class_of(int(code)) for code in unique), np.uint8, len(unique))
+        classes[~ascii_at] = table[inverse]
+    return classes
+
+
+def _word_edges(codes: UInt64Array) -> tuple[IntArray, IntArray]:
+    """Where words start and stop; the first and the last code are separators."""
+    in_word = (_classes(codes) & _WORD).astype(np.bool_)
+    edges = np.flatnonzero(in_word[1:] != in_word[:-1]) + 1
+    return edges[0::2], edges[1::2]
+
+
+def has_words(texts: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Whether a letter of a normalised text is followed by a letter or a mark, shape (n,): less says nothing of a reason.
+
+    >>> has_words(["refund", "4711", "a b", "[mail]", "i'm"]).tolist()
+    [True, False, False, False, True]
+    """
+    codes, ends = _encode(texts)
+    classes = _classes(codes)
+    at = np.flatnonzero((classes[:-1] & _LETTER).astype(np.bool_) & (classes[1:] & (_LETTER | _MARK)).astype(np.bool_))
+    found = np.zeros(len(texts), dtype=np.bool_)
+    found[np.searchsorted(ends, at)] = True
+    return found
+
+
+def split_words(texts: Sequence[str]) -> list[list[str]]:
+    """The words of each normalised text.
+
+    >>> split_words(["Can't log in!", "?"])
+    [['cant', 'log', 'in'], []]
+    """
+    codes, ends = _encode(texts)
+    starts, stops = _word_edges(codes)
+    characters = codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+    words: list[list[str]] = [[] for _ in texts]
+    rows = np.searchsorted(ends, starts)
+    for row, start, stop in zip(rows.tolist(), starts.tolist(), stops.tolist(), strict=True):
+        words[row].append(characters[start:stop])
+    return words
 
 
 @functools.lru_cache(maxsize=2)
@@ -153,6 +189,16 @@ def _mix(values: UInt64Array, seed: int) -> UInt64Array:
     return values
 
 
+def hash_of(characters: str, seed: int) -> int:
+    """Hash of one run of characters, as in the module's notes.
+
+    >>> hex(hash_of("refund", 0x243F6A8885A308D3))  # the word
+    '0x7503694fd389b0c0'
+    """
+    polynomial = sum(ord(character) * int(_powers(4096)[0][i]) for i, character in enumerate(characters))
+    return int(_mix(np.array([polynomial % (1 << 64)], dtype=np.uint64), seed)[0])
+
+
 class FeatureCounts(NamedTuple):
     """Occurrences of features in a batch, one entry each, unsorted and not merged.
 
@@ -168,6 +214,23 @@ class FeatureCounts(NamedTuple):
     rows: IntArray
     hashes: UInt64Array
     is_char: npt.NDArray[np.bool_]
+
+
+class TextEntries(NamedTuple):
+    """Tf-idf rows of n texts: row i has the entries ``offsets[i]:offsets[i + 1]``.
+
+    Parameters
+    ----------
+    offsets : ndarray of int64, shape (n + 1,)
+    features : ndarray of int64, shape (n_entries,)
+        Indices into the vocabulary, sorted in each row.
+    weights : ndarray of float32, shape (n_entries,)
+        Each family of a row has unit length.
+    """
+
+    offsets: IntArray
+    features: IntArray
+    weights: FloatArray
 
 
 def count_features(texts: Sequence[str]) -> FeatureCounts:
@@ -187,9 +250,7 @@ def count_features(texts: Sequence[str]) -> FeatureCounts:
     prefix = np.zeros(length + 1, dtype=np.uint64)
     np.cumsum(codes * powers[:length], out=prefix[1:])
 
-    in_word = _word_mask(codes)
-    edges = np.flatnonzero(in_word[1:] != in_word[:-1]) + 1
-    starts, stops = edges[0::2], edges[1::2]
+    starts, stops = _word_edges(codes)
     word_rows = np.searchsorted(ends, starts)
     words = (prefix[stops] - prefix[starts]) * inverse_powers[starts]
 
@@ -320,6 +381,13 @@ class Vocabulary:
 
     def weigh(self, counts: FeatureCounts, n_texts: int) -> sparse.csr_matrix:
         """Tf-idf rows of features already counted; see `transform`."""
+        from scipy import sparse
+
+        entries = self.entries(counts, n_texts)
+        return sparse.csr_matrix((entries.weights, entries.features, entries.offsets), shape=(n_texts, self.n_features))
+
+    def entries(self, counts: FeatureCounts, n_texts: int) -> TextEntries:
+        """What `weigh` puts into a matrix."""
         columns = self.find(counts.hashes)
         known = columns >= 0
         width = max(self.n_features, 1)
@@ -333,4 +401,4 @@ class Vocabulary:
         norms = np.sqrt(np.bincount(family, weights=weights * weights, minlength=2 * n_texts))
         values = (weights / norms[family]).astype(np.float32)
         offsets = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_texts))]).astype(np.int64)
-        return sparse.csr_matrix((values, features, offsets), shape=(n_texts, self.n_features))
+        return TextEntries(offsets, features, values)

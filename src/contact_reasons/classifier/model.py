@@ -1,25 +1,23 @@
-"""`ReasonModel`: arrays that turn texts into one distribution over secondary reasons. NumPy and SciPy only, no training.
-
-This is the seam for faster engines: whatever holds ``classes`` and `ReasonModel.predict` can label.
-"""
+"""`ReasonModel`: arrays that turn texts into one distribution over secondary reasons. NumPy only, no training."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from contact_reasons.classifier.features import MAX_CHARS, Vocabulary, has_words
+from contact_reasons.classifier.engine import Engine, ModelArrays, make_engine
 from contact_reasons.errors import TrainingError, shorten
 
-__all__ = ["ReasonModel", "ReasonProbabilities", "as_texts", "primary_index", "softmax"]
+__all__ = ["ReasonModel", "ReasonProbabilities", "as_texts", "primary_index"]
 
 FloatArray = npt.NDArray[np.float64]
 
 _BLOCK_TEXTS = 1024
-_BLOCK_CHARS = 1 << 19
 
 
 class ReasonProbabilities(NamedTuple):
@@ -69,13 +67,6 @@ def as_list(column: Any) -> list[Any]:
     return list(column)
 
 
-def softmax(scores: FloatArray) -> FloatArray:
-    """Rows of probabilities, shape (n, k), from rows of scores."""
-    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
-    result: FloatArray = shifted / shifted.sum(axis=1, keepdims=True)
-    return result
-
-
 def primary_index(classes: Sequence[str]) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     """The sorted primaries of sorted secondary ids, and where each primary's secondaries begin.
 
@@ -91,79 +82,95 @@ def primary_index(classes: Sequence[str]) -> tuple[tuple[str, ...], npt.NDArray[
 
 
 class ReasonModel:
-    """A linear model on tf-idf features, as arrays.
+    """Scores of texts and the distribution they stand for.
 
-    A row's answer depends on its text alone, never on the batch it comes in.
+    A row's answer depends on its text alone, never on the batch it comes in or on the number of threads.
 
     Parameters
     ----------
-    classes : tuple of str
+    classes : sequence of str, length k
         Secondary ids, sorted so that the secondaries of a primary stand together.
-    vocabulary : Vocabulary
-    weights : ndarray of float32, shape (n_features, k) or (n_features, k + 1)
-        A last column beyond the k classes scores "out of scope".
-    intercept : ndarray of float64, shape (k,) or (k + 1,)
+    arrays : ModelArrays
+        Of k columns, or k + 1: a last column scores "out of scope".
     sharpness : float
         Factor on the scores before the softmax, fitted on held-out texts (the inverse of a temperature).
     """
 
-    def __init__(
-        self,
-        classes: Sequence[str],
-        vocabulary: Vocabulary,
-        weights: npt.NDArray[np.float32],
-        intercept: FloatArray,
-        sharpness: float,
-    ) -> None:
+    def __init__(self, classes: Sequence[str], arrays: ModelArrays, sharpness: float) -> None:
         self.classes = tuple(classes)
-        self.vocabulary = vocabulary
-        self.weights = weights
-        self.intercept = intercept
+        self.arrays = arrays
         self.sharpness = sharpness
-        self.knows_scope = weights.shape[1] > len(self.classes)
+        self.knows_scope = len(arrays.intercept) > len(self.classes)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the engine, which is made again where it is needed."""
+        return {name: value for name, value in self.__dict__.items() if name != "_engine"}
+
+    @functools.cached_property
+    def _engine(self) -> Engine:
+        return make_engine(self.arrays)
 
     def scores(self, texts: Sequence[str]) -> FloatArray:
         """Raw scores, shape (n, k) or (n, k + 1)."""
-        return self._scores(texts)[0]
+        return self._score(tuple(texts), 0, len(texts))[0].astype(np.float64)
 
-    def predict(self, texts: Sequence[str]) -> ReasonProbabilities:
+    def predict(self, texts: Sequence[str], n_threads: int = 1) -> ReasonProbabilities:
         """Distribution over secondary reasons and probability of being in scope, for n clean texts.
 
-        A text without any known feature (empty, another script), or of one letter or masked numbers alone, has probability 0 of
+        A text without any known feature (empty, another script), or of single letters or masked numbers alone, has probability 0 of
         being in scope.
-        """
-        scores, known = self._scores(texts)
-        proba, in_scope = self.distribution(scores)
-        return ReasonProbabilities(proba, np.where(known, in_scope, 0.0))
 
-    def _scores(self, texts: Sequence[str]) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-        scores = np.empty((len(texts), self.weights.shape[1]), dtype=np.float64)
-        known = np.empty(len(texts), dtype=np.bool_)
-        for start, stop in _blocks(texts):
-            rows = self.vocabulary.transform(texts[start:stop])
-            scores[start:stop] = rows @ self.weights
-            known[start:stop] = [has_words(text) for text in texts[start:stop]] & (np.diff(rows.indptr) > 0)
-        scores += self.intercept
+        Parameters
+        ----------
+        texts : sequence of str, length n
+        n_threads : int, default=1
+            Threads that share the texts, >= 1.
+        """
+        texts = tuple(texts)
+        if len(texts) <= _BLOCK_TEXTS:
+            return self._predict(texts, 0, len(texts))
+        proba = np.empty((len(texts), len(self.classes)))
+        in_scope = np.empty(len(texts))
+
+        def fill(start: int) -> None:
+            stop = min(start + _BLOCK_TEXTS, len(texts))
+            proba[start:stop], in_scope[start:stop] = self._predict(texts, start, stop)
+
+        starts = range(0, len(texts), _BLOCK_TEXTS)
+        if n_threads == 1:
+            for start in starts:
+                fill(start)
+        else:
+            self._engine  # noqa: B018  made once, before the threads
+            with ThreadPoolExecutor(n_threads) as pool:
+                list(pool.map(fill, starts))
+        return ReasonProbabilities(proba, in_scope)
+
+    def _predict(self, texts: tuple[str, ...], start: int, stop: int) -> ReasonProbabilities:
+        scores, known = self._score(texts, start, stop)
+        proba, in_scope = self.distribution(scores)
+        in_scope *= known
+        return ReasonProbabilities(proba, in_scope)
+
+    def _score(
+        self, texts: tuple[str, ...], start: int, stop: int
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
+        scores = np.empty((stop - start, len(self.arrays.intercept)), dtype=np.float32)
+        known = np.empty(stop - start, dtype=np.uint8)
+        self._engine.score(texts, start, stop, scores, known)
         return scores, known
 
-    def distribution(self, scores: FloatArray) -> ReasonProbabilities:
-        """Probabilities from raw scores; see `predict`."""
-        joint = softmax(scores * self.sharpness)
+    def distribution(self, scores: npt.NDArray[np.floating[Any]]) -> ReasonProbabilities:
+        """Probabilities from raw scores of shape (n, k) or (n, k + 1); see `predict`."""
+        k = len(self.classes)
+        proba = np.multiply(scores[:, :k], self.sharpness, dtype=np.float64)
+        top = proba.max(axis=1, keepdims=True)
+        proba -= top
+        np.exp(proba, out=proba)
+        total = proba.sum(axis=1, keepdims=True)
+        proba /= total
         if not self.knows_scope:
-            return ReasonProbabilities(joint, np.ones(len(joint)))
-        in_scope = 1.0 - joint[:, -1]
-        reasons = softmax(scores[:, :-1] * self.sharpness)
-        return ReasonProbabilities(reasons, in_scope)
-
-
-def _blocks(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Runs of texts that bound the memory of a pass: at most 1,024 texts and about half a million characters."""
-    start, chars = 0, 0
-    for i, text in enumerate(texts):
-        size = min(len(text), MAX_CHARS)
-        if i > start and (i - start >= _BLOCK_TEXTS or chars + size > _BLOCK_CHARS):
-            yield start, i
-            start, chars = i, 0
-        chars += size
-    if start < len(texts):
-        yield start, len(texts)
+            return ReasonProbabilities(proba, np.ones(len(proba)))
+        outside = scores[:, k] * np.float64(self.sharpness)
+        lead = outside - (top + np.log(total))[:, 0]  # log-odds of being out of scope
+        return ReasonProbabilities(proba, np.exp(-np.logaddexp(0.0, lead)))

@@ -1,0 +1,242 @@
+"""From a model's arrays to scores: the compiled kernel where it was built, otherwise the reference in NumPy.
+
+Both give the same scores up to rounding (1e-5), whatever the batch and the number of threads.
+``CONTACT_REASONS_KERNEL=off`` in the environment takes the reference.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+import weakref
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from contact_reasons.classifier.features import Vocabulary, count_features, has_words
+from contact_reasons.classifier.prior import TokenPrior
+
+__all__ = ["Engine", "HiddenLayer", "ModelArrays", "ReferenceEngine", "SlowPathWarning", "make_engine", "quantise_rows"]
+
+Float32Array = npt.NDArray[np.float32]
+Int8Array = npt.NDArray[np.int8]
+
+
+class SlowPathWarning(UserWarning):
+    """The compiled kernel was not built, so that labelling is right but about forty times slower."""
+
+
+def quantise_rows(weights: npt.NDArray[np.floating[Any]]) -> tuple[Int8Array, Float32Array]:
+    """Each row as whole numbers from -127 to 127 and a factor: the row's largest magnitude / 127.
+
+    Parameters
+    ----------
+    weights : ndarray of float, shape (n_rows, k)
+
+    Returns
+    -------
+    rows : ndarray of int8, shape (n_rows, k)
+    scale : ndarray of float32, shape (n_rows,)
+
+    Examples
+    --------
+    >>> rows, scale = quantise_rows(np.array([[0.5, -1.0], [0.0, 0.0]]))
+    >>> rows.tolist(), (scale * 127).tolist()
+    ([[64, -127], [0, 0]], [1.0, 0.0])
+    """
+    scale = (np.abs(weights).max(axis=1, initial=0.0) / 127.0).astype(np.float32)
+    divisor = np.where(scale > 0, scale, 1).astype(np.float32)[:, None]
+    return np.clip(np.rint(weights / divisor), -127, 127).astype(np.int8), scale
+
+
+@dataclass(frozen=True, eq=False)
+class HiddenLayer:
+    """What a model makes of tokens: one hidden layer of h units over their mean.
+
+    Parameters
+    ----------
+    prior : TokenPrior
+    tuned_ids : ndarray of int32, shape (t,)
+        Sorted indices of tokens of the prior that have a row of their own.
+    tuned_rows : ndarray of int8, shape (t, h)
+    tuned_scale : ndarray of float32, shape (t,)
+    projection : ndarray of float32, shape (prior.width, h)
+        For the vectors of all other tokens.
+    hidden_bias : ndarray of float32, shape (h,)
+    out : ndarray of float32, shape (h, n_columns)
+
+    Raises
+    ------
+    ValueError
+        If shapes or ids do not fit each other.
+    """
+
+    prior: TokenPrior
+    tuned_ids: npt.NDArray[np.int32]
+    tuned_rows: Int8Array
+    tuned_scale: Float32Array
+    projection: Float32Array
+    hidden_bias: Float32Array
+    out: Float32Array
+
+    def __post_init__(self) -> None:
+        t, h = len(self.tuned_ids), len(self.hidden_bias)
+        _check_shape("tuned_rows", self.tuned_rows, (t, h))
+        _check_shape("tuned_scale", self.tuned_scale, (t,))
+        _check_shape("projection", self.projection, (self.prior.width, h))
+        _check_shape("hidden_bias", self.hidden_bias, (h,))
+        _check_shape("out", self.out, (h, *self.out.shape[1:2]))
+        inside = t == 0 or (self.tuned_ids[0] >= 0 and self.tuned_ids[-1] < self.prior.n_tokens)
+        if not (inside and (self.tuned_ids[1:] > self.tuned_ids[:-1]).all()):
+            raise ValueError(f"tuned_ids must be sorted, unique indices below {self.prior.n_tokens}")
+
+
+@dataclass(frozen=True, eq=False)
+class ModelArrays:
+    """The arrays that score a text.
+
+    The score of column c is ``intercept[c]`` plus, over the text's features f, tf-idf weight of f
+    times ``row_scale[f] * rows[f, c]``, plus what the hidden layer adds. See ``docs/reference/features.md``.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+    rows : ndarray of int8, shape (n_features, n_columns)
+    row_scale : ndarray of float32, shape (n_features,)
+    intercept : ndarray of float32, shape (n_columns,)
+    hidden : HiddenLayer, optional
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit each other.
+    """
+
+    vocabulary: Vocabulary
+    rows: Int8Array
+    row_scale: Float32Array
+    intercept: Float32Array
+    hidden: HiddenLayer | None = None
+
+    def __post_init__(self) -> None:
+        f, k = self.vocabulary.n_features, len(self.intercept)
+        _check_shape("is_char", self.vocabulary.is_char, (f,))
+        _check_shape("idf", self.vocabulary.idf, (f,))
+        _check_shape("rows", self.rows, (f, k))
+        _check_shape("row_scale", self.row_scale, (f,))
+        if self.hidden is not None:
+            _check_shape("out", self.hidden.out, (len(self.hidden.hidden_bias), k))
+
+
+def _check_shape(name: str, array: npt.NDArray[Any], shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise ValueError(f"the array {name!r} has shape {array.shape}, which does not fit the others: {shape}")
+
+
+class Engine(Protocol):
+    """Whatever scores texts from the arrays it was made of."""
+
+    def score(
+        self, texts: tuple[str, ...], start: int, stop: int, scores: Float32Array, known: npt.NDArray[np.uint8]
+    ) -> None:
+        """Write what is said of ``texts[start:stop]`` into ``scores`` and ``known``.
+
+        Parameters
+        ----------
+        texts : tuple of str
+        start, stop : int
+        scores : ndarray of float32, shape (stop - start, n_columns)
+        known : ndarray of uint8, shape (stop - start,)
+            1 if the text has letters (see `has_words`) and a feature of the vocabulary, else 0.
+        """
+
+
+class ReferenceEngine:
+    """Scores in plain NumPy, text by text: what the kernel is checked against.
+
+    Parameters
+    ----------
+    arrays : ModelArrays
+    """
+
+    def __init__(self, arrays: ModelArrays) -> None:
+        self._arrays = arrays
+        hidden = arrays.hidden
+        if hidden is not None:
+            self._tuned_at = np.full(hidden.prior.n_tokens, -1, dtype=np.int64)
+            self._tuned_at[hidden.tuned_ids] = np.arange(len(hidden.tuned_ids))
+
+    def score(
+        self, texts: tuple[str, ...], start: int, stop: int, scores: Float32Array, known: npt.NDArray[np.uint8]
+    ) -> None:
+        """See `Engine.score`."""
+        for row in range(stop - start):
+            scores[row], known[row] = self._score_one(texts[start + row])
+
+    def _score_one(self, text: str) -> tuple[npt.NDArray[np.float64], bool]:
+        arrays = self._arrays
+        entries = arrays.vocabulary.entries(count_features([text]), 1)
+        factors = entries.weights.astype(np.float64) * arrays.row_scale[entries.features]
+        scores = arrays.intercept + np.einsum("f,fk->k", factors, arrays.rows[entries.features])
+        if arrays.hidden is not None:
+            tokens = arrays.hidden.prior.tokenise([text])[0]
+            units = np.maximum(self._pool(arrays.hidden, tokens) + arrays.hidden.hidden_bias, 0.0)
+            scores += np.einsum("h,hk->k", units, arrays.hidden.out)
+        return scores, bool(len(entries.features)) and bool(has_words([text])[0])
+
+    def _pool(self, hidden: HiddenLayer, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """How the tokens of a text become the input of the hidden layer: their mean."""
+        if not len(tokens):
+            return np.zeros(len(hidden.hidden_bias))
+        rows = self._tuned_at[tokens]
+        tuned, others = rows[rows >= 0], tokens[rows < 0]
+        vector = np.einsum(
+            "t,td->d", hidden.prior.vector_scale[others].astype(np.float64), hidden.prior.vectors[others]
+        )
+        total = np.einsum("t,th->h", hidden.tuned_scale[tuned].astype(np.float64), hidden.tuned_rows[tuned])
+        total += np.einsum("d,dh->h", vector, hidden.projection)
+        return np.asarray(total / len(tokens))
+
+
+_TOKENS: weakref.WeakKeyDictionary[TokenPrior, Any] = weakref.WeakKeyDictionary()
+
+
+def make_engine(arrays: ModelArrays) -> Engine:
+    """The compiled kernel if there is one and the environment does not forbid it, else `ReferenceEngine`.
+
+    Warns
+    -----
+    SlowPathWarning
+        If the kernel was not built.
+
+    Raises
+    ------
+    ValueError
+        If ``CONTACT_REASONS_KERNEL`` is neither ``on`` nor ``off``.
+    """
+    wanted = os.environ.get("CONTACT_REASONS_KERNEL", "on")
+    if wanted not in ("on", "off"):
+        raise ValueError(
+            f"CONTACT_REASONS_KERNEL is {wanted[:20]!r} in the environment; set it to on or off, or unset it"
+        )
+    if wanted == "off":
+        return ReferenceEngine(arrays)
+    try:
+        from contact_reasons.classifier import _kernel
+    except ImportError:
+        warnings.warn(
+            "the compiled kernel of contact_reasons was not built, so labelling is slow; install a wheel, or install again with a "
+            "C compiler, or set CONTACT_REASONS_KERNEL=off to accept this",
+            SlowPathWarning,
+            stacklevel=2,
+        )
+        return ReferenceEngine(arrays)
+    tokens = None
+    if arrays.hidden is not None:
+        prior = arrays.hidden.prior
+        tokens = _TOKENS.get(prior)
+        if tokens is None:
+            tokens = _TOKENS[prior] = _kernel.Tokens(prior.token_hashes, prior.vectors, prior.vector_scale)
+    return _kernel.Kernel(arrays, tokens)
