@@ -255,6 +255,8 @@ typedef struct {
     uint64_t pairs[KR_CHUNK];
     size_t n_pairs;
     float *hidden, *word_hidden, *vector, *sums;
+    double *total; /* of `hidden`, moved here every KR_CHUNK words so that long texts lose no digits */
+    size_t n_summed;
     uint32_t *sequence, *active; /* 0, 1, 2, ...; hidden units above zero */
     size_t n_tokens;
     uint64_t last_word;
@@ -264,7 +266,7 @@ typedef struct {
 static void kr_work_free(kr_work *w) {
     free(w->counts), free(w->ids), free(w->weights), free(w->memo), free(w->memo_ids), free(w->memo_hidden);
     free(w->bytes), free(w->codes), free(w->word_bits), free(w->hidden), free(w->word_hidden), free(w->vector);
-    free(w->sums), free(w->sequence), free(w->active);
+    free(w->sums), free(w->sequence), free(w->active), free(w->total);
     memset(w, 0, sizeof *w);
 }
 
@@ -284,10 +286,11 @@ static int kr_work_make(kr_work *w, const kr_model *m) {
     w->word_hidden = (float *)calloc(longest, sizeof(float));
     w->vector = (float *)calloc(longest, sizeof(float));
     w->sums = (float *)calloc(longest, sizeof(float));
+    w->total = (double *)calloc(longest, sizeof(double));
     w->sequence = (uint32_t *)malloc(longest * sizeof(uint32_t));
     w->active = (uint32_t *)malloc(longest * sizeof(uint32_t));
     if (!(w->counts && w->ids && w->weights && w->memo && w->memo_ids && w->memo_hidden && w->bytes && w->codes &&
-          w->word_bits && w->hidden && w->word_hidden && w->vector && w->sums && w->sequence && w->active)) {
+          w->word_bits && w->hidden && w->word_hidden && w->vector && w->sums && w->sequence && w->active && w->total)) {
         kr_work_free(w);
         return -1;
     }
@@ -421,10 +424,17 @@ static inline void kr_add_pair(const kr_model *m, kr_work *w, uint64_t polynomia
     w->last_word = polynomial;
 }
 
+static void kr_flush_hidden(const kr_model *m, kr_work *w) {
+    for (size_t h = 0; h < m->hidden; h++) w->total[h] += w->hidden[h];
+    memset(w->hidden, 0, m->hidden * sizeof(float));
+    w->n_summed = 0;
+}
+
 static inline void kr_add_hidden(const kr_model *m, kr_work *w, const float *hidden, size_t n_tokens) {
     if (!n_tokens) return;
     w->n_tokens += n_tokens;
     for (size_t h = 0; h < m->hidden; h++) w->hidden[h] += hidden[h];
+    if (++w->n_summed == KR_CHUNK) kr_flush_hidden(m, w);
 }
 
 /* A word that the memo cannot hold. */
@@ -657,7 +667,11 @@ static void kr_read_codes(const kr_model *m, kr_work *w, const kr_text *text) {
 static void kr_read(const kr_model *m, kr_work *w, const kr_text *text) {
     w->n_ids = w->n_pairs = w->n_tokens = 0;
     w->any_word = w->has_letters = 0;
-    if (m->prior) memset(w->hidden, 0, m->hidden * sizeof(float));
+    if (m->prior) {
+        memset(w->hidden, 0, m->hidden * sizeof(float));
+        memset(w->total, 0, m->hidden * sizeof(double));
+        w->n_summed = 0;
+    }
     if (text->kind == KR_RAW)
         kr_read_ascii(m, w, (const uint8_t *)text->data, text->length);
     else
@@ -684,9 +698,8 @@ static void kr_weigh(const kr_model *m, kr_work *w) {
 
 /* How the tokens of a text become the input of the hidden layer: their mean. */
 static void kr_pool(const kr_model *m, kr_work *w) {
-    if (!w->n_tokens) return;
-    float share = 1.0f / (float)w->n_tokens;
-    for (size_t h = 0; h < m->hidden; h++) w->hidden[h] *= share;
+    double share = w->n_tokens ? 1.0 / (double)w->n_tokens : 0.0;
+    for (size_t h = 0; h < m->hidden; h++) w->hidden[h] = (float)((w->total[h] + w->hidden[h]) * share);
 }
 
 static void kr_score(const kr_model *m, kr_work *w, const kr_text *text, float *scores, uint8_t *known) {
