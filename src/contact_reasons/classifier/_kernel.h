@@ -220,7 +220,7 @@ typedef struct {
 
 typedef struct {
     kr_table table;
-    size_t n_features, first_char; /* ids below first_char are of the family 'word' */
+    size_t n_features, first_char; /* ids below first_char are of the family 'word', the others of 'char' */
     const float *idf, *scale;      /* (F,) by id */
     const int8_t *rows;            /* (F, width) by id */
     const float *intercept;        /* (width,) */
@@ -236,15 +236,27 @@ typedef struct {
 typedef struct {
     uint64_t key[2], polynomial;
     uint32_t first_id, n_tokens, hidden;
-    uint16_t n_ids;
+    uint16_t n_ids[2];         /* of each family */
     uint8_t kind, has_letters; /* kind 0: empty */
 } kr_memo_word;
 
 typedef struct {
-    uint32_t *counts; /* (F,), zero between texts */
-    uint32_t *ids;    /* distinct features of the text, in order of appearance */
-    float *weights;
-    size_t n_ids;
+    uint32_t count; /* in the text that is being read; 0 between texts */
+    float idf, scale;
+    uint32_t unused;
+} kr_feature;
+
+/* Distinct features of one family in a text, in order of appearance. */
+typedef struct {
+    uint32_t *ids;
+    float *weights, *factors; /* tf-idf before it is scaled to unit length; the same times the row's scale */
+    size_t n;
+    float inverse_norm;
+} kr_family;
+
+typedef struct {
+    kr_feature *features; /* (F,) */
+    kr_family families[2];
     kr_memo_word *memo;
     uint32_t *memo_ids;
     float *memo_hidden;
@@ -264,7 +276,9 @@ typedef struct {
 } kr_work;
 
 static void kr_work_free(kr_work *w) {
-    free(w->counts), free(w->ids), free(w->weights), free(w->memo), free(w->memo_ids), free(w->memo_hidden);
+    for (int family = 0; family < 2; family++)
+        free(w->families[family].ids), free(w->families[family].weights), free(w->families[family].factors);
+    free(w->features), free(w->memo), free(w->memo_ids), free(w->memo_hidden);
     free(w->bytes), free(w->codes), free(w->word_bits), free(w->hidden), free(w->word_hidden), free(w->vector);
     free(w->sums), free(w->sequence), free(w->active), free(w->total);
     memset(w, 0, sizeof *w);
@@ -273,9 +287,15 @@ static void kr_work_free(kr_work *w) {
 static int kr_work_make(kr_work *w, const kr_model *m) {
     size_t longest = m->longest, h = m->hidden ? m->hidden : 1;
     memset(w, 0, sizeof *w);
-    w->counts = (uint32_t *)calloc(m->n_features + 1, sizeof(uint32_t));
-    w->ids = (uint32_t *)malloc((m->n_features + 1) * sizeof(uint32_t));
-    w->weights = (float *)malloc((m->n_features + 1) * sizeof(float));
+    int whole = 1;
+    for (int family = 0; family < 2; family++) {
+        size_t most = 1 + (family ? m->n_features - m->first_char : m->first_char);
+        w->families[family].ids = (uint32_t *)malloc(most * sizeof(uint32_t));
+        w->families[family].weights = (float *)malloc(most * sizeof(float));
+        w->families[family].factors = (float *)malloc(most * sizeof(float));
+        whole &= w->families[family].ids && w->families[family].weights && w->families[family].factors;
+    }
+    w->features = (kr_feature *)calloc(m->n_features + 1, sizeof(kr_feature));
     w->memo = (kr_memo_word *)calloc((size_t)1 << KR_MEMO_BITS, sizeof(kr_memo_word));
     w->memo_ids = (uint32_t *)malloc(KR_MEMO_IDS * sizeof(uint32_t));
     w->memo_hidden = (float *)malloc(KR_MEMO_WORDS * h * sizeof(float));
@@ -289,12 +309,16 @@ static int kr_work_make(kr_work *w, const kr_model *m) {
     w->total = (double *)calloc(longest, sizeof(double));
     w->sequence = (uint32_t *)malloc(longest * sizeof(uint32_t));
     w->active = (uint32_t *)malloc(longest * sizeof(uint32_t));
-    if (!(w->counts && w->ids && w->weights && w->memo && w->memo_ids && w->memo_hidden && w->bytes && w->codes &&
+    if (!(whole && w->features && w->memo && w->memo_ids && w->memo_hidden && w->bytes && w->codes &&
           w->word_bits && w->hidden && w->word_hidden && w->vector && w->sums && w->sequence && w->active && w->total)) {
         kr_work_free(w);
         return -1;
     }
     for (uint32_t i = 0; i < longest; i++) w->sequence[i] = i;
+    for (size_t i = 0; i < m->n_features; i++) {
+        w->features[i].idf = m->idf[i];
+        w->features[i].scale = m->scale[i];
+    }
     return 0;
 }
 
@@ -389,17 +413,38 @@ static void kr_word_hidden(const kr_model *m, kr_work *w, const uint32_t *tokens
     }
 }
 
-static inline void kr_add_ids(const kr_model *m, kr_work *w, const uint32_t *ids, size_t n) {
-    uint32_t *counts = w->counts, *list = w->ids;
-    size_t n_ids = w->n_ids;
+/* Count occurrences of features of one family. */
+static inline void kr_count(kr_work *w, int family, const uint32_t *ids, size_t n) {
+    kr_feature *features = w->features;
+    uint32_t *list = w->families[family].ids;
+    size_t n_distinct = w->families[family].n;
     for (size_t i = 0; i < n; i++) {
-        uint32_t id = ids[i], count = counts[id];
-        counts[id] = count + 1;
-        list[n_ids] = id;
-        n_ids += count == 0;
+        uint32_t id = ids[i], count = features[id].count;
+        features[id].count = count + 1;
+        list[n_distinct] = id;
+        n_distinct += count == 0;
     }
-    w->n_ids = n_ids;
-    (void)m;
+    w->families[family].n = n_distinct;
+}
+
+/* Bring the features of the family 'word' to the front, each family in its order; how many there are. */
+static size_t kr_part_families(const kr_model *m, uint32_t *ids, size_t n) {
+    uint32_t others[4 * KR_CHUNK + 1];
+    size_t n_words = 0, n_others = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (ids[i] < m->first_char)
+            ids[n_words++] = ids[i];
+        else
+            others[n_others++] = ids[i];
+    }
+    memcpy(ids + n_words, others, n_others * sizeof(uint32_t));
+    return n_words;
+}
+
+static void kr_add_ids(const kr_model *m, kr_work *w, uint32_t *ids, size_t n) {
+    size_t n_words = kr_part_families(m, ids, n);
+    kr_count(w, 0, ids, n_words);
+    kr_count(w, 1, ids + n_words, n - n_words);
 }
 
 static void kr_flush_pairs(const kr_model *m, kr_work *w) {
@@ -484,7 +529,8 @@ static void kr_memo_fill(const kr_model *m, kr_work *w, kr_memo_word *word, cons
     id = kr_table_find(&m->table, kr_mix(word->polynomial + KR_SEED_WORD));
     if (id != KR_NONE) ids[n_ids++] = id;
     n_ids += kr_run_ids(m, codes, n, 0, n + 1, ids + n_ids);
-    word->n_ids = (uint16_t)n_ids;
+    word->n_ids[0] = (uint16_t)kr_part_families(m, ids, n_ids);
+    word->n_ids[1] = (uint16_t)(n_ids - word->n_ids[0]);
     if (m->prior) {
         word->n_tokens = (uint32_t)kr_word_tokens(m->prior, codes, n, tokens);
         if (word->n_tokens) kr_word_hidden(m, w, tokens, word->n_tokens, w->memo_hidden + m->hidden * w->memo_words);
@@ -495,7 +541,9 @@ static void kr_memo_fill(const kr_model *m, kr_work *w, kr_memo_word *word, cons
 
 /* Add a word of 1 to 16 bytes; byte 0x80 + i is mask i. */
 static inline void kr_add_memo_word(const kr_model *m, kr_work *w, const kr_memo_word *word) {
-    kr_add_ids(m, w, w->memo_ids + word->first_id, word->n_ids);
+    const uint32_t *ids = w->memo_ids + word->first_id;
+    kr_count(w, 0, ids, word->n_ids[0]);
+    kr_count(w, 1, ids + word->n_ids[0], word->n_ids[1]);
     kr_add_pair(m, w, word->polynomial);
     w->has_letters |= word->has_letters;
     if (m->prior) kr_add_hidden(m, w, w->memo_hidden + m->hidden * word->hidden, word->n_tokens);
@@ -665,7 +713,7 @@ static void kr_read_codes(const kr_model *m, kr_work *w, const kr_text *text) {
 
 /* Collect a text: distinct features with their counts, hidden sum and number of tokens. */
 static void kr_read(const kr_model *m, kr_work *w, const kr_text *text) {
-    w->n_ids = w->n_pairs = w->n_tokens = 0;
+    w->families[0].n = w->families[1].n = w->n_pairs = w->n_tokens = 0;
     w->any_word = w->has_letters = 0;
     if (m->prior) {
         memset(w->hidden, 0, m->hidden * sizeof(float));
@@ -679,21 +727,30 @@ static void kr_read(const kr_model *m, kr_work *w, const kr_text *text) {
     kr_flush_pairs(m, w);
 }
 
-/* Tf-idf weights of the text's features, each family of unit length; counts go back to zero. */
-static void kr_weigh(const kr_model *m, kr_work *w) {
-    double squares[2] = {0, 0};
-    float inverse[2];
-    for (size_t i = 0; i < w->n_ids; i++) {
-        uint32_t id = w->ids[i], count = w->counts[id];
-        double weight = (count < KR_LOGS ? kr_one_plus_log[count] : 1.0 + log((double)count)) * (double)m->idf[id];
-        w->counts[id] = 0;
-        w->weights[i] = (float)weight;
-        squares[id >= m->first_char] += weight * weight;
-        KR_PREFETCH(m->rows + (size_t)id * m->width);
-        KR_PREFETCH(m->rows + (size_t)id * m->width + 64);
+/* Tf-idf weights of the text's features of one family, and what brings them to unit length; counts go back to zero. */
+static void kr_weigh(const kr_model *m, kr_work *w, kr_family *family) {
+    double squares[4] = {0, 0, 0, 0}; /* four sums, so that one need not wait for the other */
+    for (size_t i = 0; i < family->n; i++) {
+        kr_feature *feature = &w->features[family->ids[i]];
+        double weight = feature->count < KR_LOGS ? kr_one_plus_log[feature->count] : 1.0 + log((double)feature->count);
+        weight *= (double)feature->idf;
+        feature->count = 0;
+        family->weights[i] = (float)weight;
+        family->factors[i] = (float)weight * feature->scale;
+        squares[i & 3] += weight * weight;
+        KR_PREFETCH(m->rows + (size_t)family->ids[i] * m->width);
+        KR_PREFETCH(m->rows + (size_t)family->ids[i] * m->width + 64);
     }
-    for (int family = 0; family < 2; family++) inverse[family] = squares[family] > 0 ? (float)(1.0 / sqrt(squares[family])) : 0.0f;
-    for (size_t i = 0; i < w->n_ids; i++) w->weights[i] *= inverse[w->ids[i] >= m->first_char];
+    squares[0] += squares[1] + squares[2] + squares[3];
+    family->inverse_norm = squares[0] > 0 ? (float)(1.0 / sqrt(squares[0])) : 0.0f;
+}
+
+/* Add a family's part of the scores. */
+static void kr_add_family(const kr_model *m, kr_work *w, const kr_family *family) {
+    if (!family->n) return;
+    memset(w->vector, 0, m->width * sizeof(float));
+    kr_int8_sums(m->rows, m->width, family->ids, family->factors, family->n, w->vector);
+    for (size_t c = 0; c < m->width; c++) w->sums[c] += family->inverse_norm * w->vector[c];
 }
 
 /* How the tokens of a text become the input of the hidden layer: their mean. */
@@ -704,11 +761,10 @@ static void kr_pool(const kr_model *m, kr_work *w) {
 
 static void kr_score(const kr_model *m, kr_work *w, const kr_text *text, float *scores, uint8_t *known) {
     kr_read(m, w, text);
-    kr_weigh(m, w);
-    *known = (uint8_t)(w->n_ids && w->has_letters);
-    for (size_t i = 0; i < w->n_ids; i++) w->weights[i] *= m->scale[w->ids[i]];
+    *known = (uint8_t)(w->families[0].n + w->families[1].n && w->has_letters);
     memcpy(w->sums, m->intercept, m->width * sizeof(float));
-    kr_int8_sums(m->rows, m->width, w->ids, w->weights, w->n_ids, w->sums);
+    for (int family = 0; family < 2; family++) kr_weigh(m, w, &w->families[family]);
+    for (int family = 0; family < 2; family++) kr_add_family(m, w, &w->families[family]);
     if (m->prior) {
         size_t n_active = 0;
         kr_pool(m, w);

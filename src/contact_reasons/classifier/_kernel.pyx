@@ -43,12 +43,13 @@ cdef extern from "_kernel.h" nogil:
         const float* projection
         const float* hidden_bias
         const float* out
-    ctypedef struct kr_work:
-        uint32_t* counts
+    ctypedef struct kr_family:
         uint32_t* ids
         float* weights
-        size_t n_ids
-        uint32_t* codes
+        size_t n
+        float inverse_norm
+    ctypedef struct kr_work:
+        kr_family* families
     ctypedef struct kr_text:
         const void* data
         size_t length
@@ -60,7 +61,7 @@ cdef extern from "_kernel.h" nogil:
     int kr_work_make(kr_work* work, const kr_model* model)
     void kr_work_free(kr_work* work)
     void kr_read(const kr_model* model, kr_work* work, const kr_text* text)
-    void kr_weigh(const kr_model* model, kr_work* work)
+    void kr_weigh(const kr_model* model, kr_work* work, kr_family* family)
     void kr_score_block(const kr_model* model, kr_work* work, const kr_text* texts, size_t n, float* scores, uint8_t* known)
     uint32_t kr_code(const kr_text* text, size_t i)
     int kr_class(uint32_t code)
@@ -291,6 +292,7 @@ cdef class Kernel:
         """
         cdef Workspace space = self._workspace()
         cdef kr_text one
+        cdef kr_family* part
         cdef list kept
         offsets = np.zeros(len(texts) + 1, dtype=np.int64)
         parts_ids, parts_weights = [np.zeros(0, np.int64)], [np.zeros(0, np.float32)]
@@ -298,12 +300,15 @@ cdef class Kernel:
             kept = []
             point_at(text, kept, &one)
             kr_read(&self.model, &space.work, &one)
-            kr_weigh(&self.model, &space.work)
-            if space.work.n_ids:
-                ids = self.numbers[np.asarray(<uint32_t[: space.work.n_ids]>space.work.ids)]
-                order = np.argsort(ids)
-                parts_ids.append(ids[order])
-                parts_weights.append(np.asarray(<float[: space.work.n_ids]>space.work.weights)[order])
-            offsets[row + 1] = offsets[row] + space.work.n_ids
+            offsets[row + 1] = offsets[row]
+            for family in range(2):
+                part = &space.work.families[family]
+                kr_weigh(&self.model, &space.work, part)
+                offsets[row + 1] += part.n
+                if part.n:
+                    parts_ids.append(self.numbers[np.asarray(<uint32_t[: part.n]>part.ids)])
+                    parts_weights.append(np.asarray(<float[: part.n]>part.weights) * np.float32(part.inverse_norm))
         self.idle.append(space)
-        return offsets, np.concatenate(parts_ids), np.concatenate(parts_weights)
+        features, weights = np.concatenate(parts_ids), np.concatenate(parts_weights)
+        order = np.lexsort((features, np.repeat(np.arange(len(texts)), np.diff(offsets))))
+        return offsets, features[order], weights[order]
