@@ -269,6 +269,9 @@ typedef struct {
     float *hidden, *word_hidden, *vector, *sums;
     double *total; /* of `hidden`, moved here every KR_CHUNK words so that long texts lose no digits */
     size_t n_summed;
+    uint32_t remembered[KR_CHUNK]; /* vectors of the memo that are not in `hidden` yet */
+    size_t n_remembered;
+    float *ones;
     uint32_t *sequence, *active; /* 0, 1, 2, ...; hidden units above zero */
     size_t n_tokens;
     uint64_t last_word;
@@ -280,7 +283,7 @@ static void kr_work_free(kr_work *w) {
         free(w->families[family].ids), free(w->families[family].weights), free(w->families[family].factors);
     free(w->features), free(w->memo), free(w->memo_ids), free(w->memo_hidden);
     free(w->bytes), free(w->codes), free(w->word_bits), free(w->hidden), free(w->word_hidden), free(w->vector);
-    free(w->sums), free(w->sequence), free(w->active), free(w->total);
+    free(w->sums), free(w->sequence), free(w->active), free(w->total), free(w->ones);
     memset(w, 0, sizeof *w);
 }
 
@@ -306,15 +309,17 @@ static int kr_work_make(kr_work *w, const kr_model *m) {
     w->word_hidden = (float *)calloc(longest, sizeof(float));
     w->vector = (float *)calloc(longest, sizeof(float));
     w->sums = (float *)calloc(longest, sizeof(float));
+    w->ones = (float *)malloc(KR_CHUNK * sizeof(float));
     w->total = (double *)calloc(longest, sizeof(double));
     w->sequence = (uint32_t *)malloc(longest * sizeof(uint32_t));
     w->active = (uint32_t *)malloc(longest * sizeof(uint32_t));
     if (!(whole && w->features && w->memo && w->memo_ids && w->memo_hidden && w->bytes && w->codes &&
-          w->word_bits && w->hidden && w->word_hidden && w->vector && w->sums && w->sequence && w->active && w->total)) {
+          w->word_bits && w->hidden && w->word_hidden && w->vector && w->sums && w->sequence && w->active && w->total && w->ones)) {
         kr_work_free(w);
         return -1;
     }
     for (uint32_t i = 0; i < longest; i++) w->sequence[i] = i;
+    for (int i = 0; i < KR_CHUNK; i++) w->ones[i] = 1.0f;
     for (size_t i = 0; i < m->n_features; i++) {
         w->features[i].idf = m->idf[i];
         w->features[i].scale = m->scale[i];
@@ -469,17 +474,20 @@ static inline void kr_add_pair(const kr_model *m, kr_work *w, uint64_t polynomia
     w->last_word = polynomial;
 }
 
-static void kr_flush_hidden(const kr_model *m, kr_work *w) {
-    for (size_t h = 0; h < m->hidden; h++) w->total[h] += w->hidden[h];
-    memset(w->hidden, 0, m->hidden * sizeof(float));
-    w->n_summed = 0;
+/* Vectors of words are added in the order of the text, wherever they lie. */
+static void kr_flush_remembered(const kr_model *m, kr_work *w) {
+    kr_float_sums(w->memo_hidden, m->hidden, w->remembered, w->ones, w->n_remembered, w->hidden);
+    w->n_remembered = 0;
 }
 
-static inline void kr_add_hidden(const kr_model *m, kr_work *w, const float *hidden, size_t n_tokens) {
-    if (!n_tokens) return;
+static void kr_count_tokens(const kr_model *m, kr_work *w, size_t n_tokens) {
     w->n_tokens += n_tokens;
-    for (size_t h = 0; h < m->hidden; h++) w->hidden[h] += hidden[h];
-    if (++w->n_summed == KR_CHUNK) kr_flush_hidden(m, w);
+    if (++w->n_summed == KR_CHUNK) {
+        kr_flush_remembered(m, w);
+        for (size_t h = 0; h < m->hidden; h++) w->total[h] += w->hidden[h];
+        memset(w->hidden, 0, m->hidden * sizeof(float));
+        w->n_summed = 0;
+    }
 }
 
 /* A word that the memo cannot hold. */
@@ -496,8 +504,12 @@ static void kr_add_long_word(const kr_model *m, kr_work *w, const uint32_t *code
     w->has_letters |= kr_has_letters(codes, n);
     if (m->prior) {
         size_t n_tokens = kr_word_tokens(m->prior, codes, n, tokens);
-        if (n_tokens) kr_word_hidden(m, w, tokens, n_tokens, w->word_hidden);
-        kr_add_hidden(m, w, w->word_hidden, n_tokens);
+        if (n_tokens) {
+            kr_flush_remembered(m, w);
+            kr_word_hidden(m, w, tokens, n_tokens, w->word_hidden);
+            for (size_t h = 0; h < m->hidden; h++) w->hidden[h] += w->word_hidden[h];
+            kr_count_tokens(m, w, n_tokens);
+        }
     }
 }
 
@@ -539,19 +551,24 @@ static void kr_memo_fill(const kr_model *m, kr_work *w, kr_memo_word *word, cons
     w->memo_words++;
 }
 
-/* Add a word of 1 to 16 bytes; byte 0x80 + i is mask i. */
 static inline void kr_add_memo_word(const kr_model *m, kr_work *w, const kr_memo_word *word) {
     const uint32_t *ids = w->memo_ids + word->first_id;
     kr_count(w, 0, ids, word->n_ids[0]);
     kr_count(w, 1, ids + word->n_ids[0], word->n_ids[1]);
     kr_add_pair(m, w, word->polynomial);
     w->has_letters |= word->has_letters;
-    if (m->prior) kr_add_hidden(m, w, w->memo_hidden + m->hidden * word->hidden, word->n_tokens);
+    if (word->n_tokens) {
+        w->remembered[w->n_remembered++] = word->hidden;
+        kr_count_tokens(m, w, word->n_tokens);
+    }
 }
 
 static void kr_add_new_word(const kr_model *m, kr_work *w, const uint64_t key[2], int kind, const uint32_t *codes, size_t n) {
     kr_memo_word *word;
-    if (w->memo_words == KR_MEMO_WORDS || w->memo_used + KR_WORD_IDS > KR_MEMO_IDS) kr_memo_clear(w);
+    if (w->memo_words == KR_MEMO_WORDS || w->memo_used + KR_WORD_IDS > KR_MEMO_IDS) {
+        if (m->prior) kr_flush_remembered(m, w);
+        kr_memo_clear(w);
+    }
     word = kr_memo_find(w, key, kind);
     if (!word) {
         kr_add_long_word(m, w, codes, n);
@@ -567,6 +584,7 @@ static void kr_add_new_word(const kr_model *m, kr_work *w, const uint64_t key[2]
 #define KR_BYTES 1
 #define KR_PAIRS_OF_BYTES 2
 
+/* Add a word of cleaned ASCII: byte 0x80 + i is mask i. */
 static inline void kr_add_bytes(const kr_model *m, kr_work *w, const uint8_t *bytes, size_t n) {
     uint64_t key[2] = {0, 0};
     kr_memo_word *word;
@@ -718,7 +736,7 @@ static void kr_read(const kr_model *m, kr_work *w, const kr_text *text) {
     if (m->prior) {
         memset(w->hidden, 0, m->hidden * sizeof(float));
         memset(w->total, 0, m->hidden * sizeof(double));
-        w->n_summed = 0;
+        w->n_summed = w->n_remembered = 0;
     }
     if (text->kind == KR_RAW)
         kr_read_ascii(m, w, (const uint8_t *)text->data, text->length);
@@ -755,6 +773,7 @@ static void kr_add_family(const kr_model *m, kr_work *w, const kr_family *family
 
 /* How the tokens of a text become the input of the hidden layer: their mean. */
 static void kr_pool(const kr_model *m, kr_work *w) {
+    kr_flush_remembered(m, w);
     double share = w->n_tokens ? 1.0 / (double)w->n_tokens : 0.0;
     for (size_t h = 0; h < m->hidden; h++) w->hidden[h] = (float)((w->total[h] + w->hidden[h]) * share);
 }
