@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -35,11 +38,19 @@ def run(*command: str, cwd: Path, **environment: str) -> str:
     return done.stdout
 
 
+def has_compiler() -> bool:
+    return shutil.which(os.environ.get("CC", sysconfig.get_config_var("CC") or "cl").split()[0]) is not None
+
+
+def has_kernel(names: list[str]) -> bool:
+    return any(re.fullmatch(r"contact_reasons/classifier/_kernel\.[^/]*(so|pyd)", name) for name in names)
+
+
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the checkout, without environments and caches."""
     folder = tmp_path_factory.mktemp("source") / "checkout"
-    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".git", ".venv", "build", "dist", "*.egg-info", ".*_cache", "demo", "tests", "__pycache__"))  # fmt: skip
+    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".git", ".venv", "build", "dist", "*.egg-info", ".*_cache", "demo", "tests", "__pycache__", "*.so", "_kernel.c"))  # fmt: skip
     return folder
 
 
@@ -76,8 +87,31 @@ def test_a_wheel_carries_taxonomies_and_models(origin: str, source: Path, sdist:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         archive.extractall(tmp_path / "site")
-    assert not [name for name in names if name.startswith(("tests", "samples", "docs"))]
+    assert not [
+        name for name in names if name.startswith(("tests", "samples", "docs")) or name.endswith((".c", ".h", ".pyx"))
+    ]
+    assert has_kernel(names) == has_compiler()
     assert probe(tmp_path / "site", tmp_path)[1].startswith(str(tmp_path / "site"))
+
+
+def test_an_sdist_carries_the_kernel_as_source_alone(sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        names = {Path(name).name for name in archive.getnames()}
+    assert {"_kernel.pyx", "_kernel.h", "_kernel.pyi"} <= names
+    assert not [name for name in names if name == "_kernel.c" or name.endswith((".so", ".pyd"))]
+
+
+def test_without_a_compiler_the_reference_is_installed_and_labels(sdist: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    options = ("--quiet", "--no-deps", "--no-build-isolation", "--target", str(site))
+    run(sys.executable, "-m", "pip", "install", *options, str(sdist), cwd=tmp_path, CC="/bin/false")
+    assert not has_kernel([str(path.relative_to(site)) for path in site.rglob("*")])
+    code = f"import sys, warnings; sys.path.insert(0, {str(site)!r}); warnings.simplefilter('error')\n{PROBE}"
+    failed = subprocess.run(
+        [sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "SlowPathWarning: the compiled kernel" in failed.stderr
+    probe(site, tmp_path)
 
 
 def test_an_editable_install_finds_them_in_the_checkout(source: Path, tmp_path: Path) -> None:
