@@ -255,6 +255,11 @@ typedef struct {
 } kr_family;
 
 typedef struct {
+    uint64_t key[2], place;
+    uint32_t start, n;
+} kr_noted;
+
+typedef struct {
     kr_feature *features; /* (F,) */
     kr_family families[2];
     kr_memo_word *memo;
@@ -263,7 +268,8 @@ typedef struct {
     size_t memo_words, memo_used;
     uint8_t *bytes;
     uint32_t *codes;
-    uint64_t *word_bits;
+    kr_noted noted[KR_CHUNK]; /* words of the text that are not added yet */
+    size_t n_noted;
     uint64_t pairs[KR_CHUNK];
     size_t n_pairs;
     float *hidden, *word_hidden, *vector, *sums;
@@ -282,7 +288,7 @@ static void kr_work_free(kr_work *w) {
     for (int family = 0; family < 2; family++)
         free(w->families[family].ids), free(w->families[family].weights), free(w->families[family].factors);
     free(w->features), free(w->memo), free(w->memo_ids), free(w->memo_hidden);
-    free(w->bytes), free(w->codes), free(w->word_bits), free(w->hidden), free(w->word_hidden), free(w->vector);
+    free(w->bytes), free(w->codes), free(w->hidden), free(w->word_hidden), free(w->vector);
     free(w->sums), free(w->sequence), free(w->active), free(w->total), free(w->ones);
     memset(w, 0, sizeof *w);
 }
@@ -304,7 +310,6 @@ static int kr_work_make(kr_work *w, const kr_model *m) {
     w->memo_hidden = (float *)malloc(KR_MEMO_WORDS * h * sizeof(float));
     w->bytes = (uint8_t *)malloc(KR_MAX_CHARS + 128);
     w->codes = (uint32_t *)malloc((KR_MAX_CHARS + 8) * sizeof(uint32_t));
-    w->word_bits = (uint64_t *)malloc((KR_MAX_CHARS / 64 + 4) * sizeof(uint64_t));
     w->hidden = (float *)calloc(longest, sizeof(float));
     w->word_hidden = (float *)calloc(longest, sizeof(float));
     w->vector = (float *)calloc(longest, sizeof(float));
@@ -314,7 +319,7 @@ static int kr_work_make(kr_work *w, const kr_model *m) {
     w->sequence = (uint32_t *)malloc(longest * sizeof(uint32_t));
     w->active = (uint32_t *)malloc(longest * sizeof(uint32_t));
     if (!(whole && w->features && w->memo && w->memo_ids && w->memo_hidden && w->bytes && w->codes &&
-          w->word_bits && w->hidden && w->word_hidden && w->vector && w->sums && w->sequence && w->active && w->total && w->ones)) {
+          w->hidden && w->word_hidden && w->vector && w->sums && w->sequence && w->active && w->total && w->ones)) {
         kr_work_free(w);
         return -1;
     }
@@ -518,13 +523,17 @@ static void kr_memo_clear(kr_work *w) {
     w->memo_words = w->memo_used = 0;
 }
 
-/* The memo's place for a word: its own, or an empty one to fill; NULL if the neighbourhood is crowded. */
-static inline kr_memo_word *kr_memo_find(kr_work *w, const uint64_t key[2], int kind) {
+/* Where the memo begins to look for a word. */
+static inline uint64_t kr_memo_place(const uint64_t key[2], int kind) {
     uint64_t hash = (key[0] ^ (uint64_t)kind) * 0x9E3779B97F4A7C15ULL ^ key[1] * 0xC2B2AE3D27D4EB4FULL;
     hash = (hash ^ (hash >> 29)) * 0xBF58476D1CE4E5B9ULL;
-    hash >>= 64 - KR_MEMO_BITS;
-    for (int probe = 0; probe < KR_MEMO_PROBES; probe++) {
-        kr_memo_word *word = &w->memo[(hash + (uint64_t)probe) & ((1u << KR_MEMO_BITS) - 1)];
+    return hash >> (64 - KR_MEMO_BITS);
+}
+
+/* The word, or an empty entry to fill; NULL if the neighbourhood is crowded. */
+static inline kr_memo_word *kr_memo_find(kr_work *w, const uint64_t key[2], int kind, uint64_t place) {
+    for (uint64_t probe = 0; probe < KR_MEMO_PROBES; probe++) {
+        kr_memo_word *word = &w->memo[(place + probe) & ((1u << KR_MEMO_BITS) - 1)];
         if (!word->kind || (word->key[0] == key[0] && word->key[1] == key[1] && word->kind == kind)) return word;
     }
     return NULL;
@@ -569,7 +578,7 @@ static void kr_add_new_word(const kr_model *m, kr_work *w, const uint64_t key[2]
         if (m->prior) kr_flush_remembered(m, w);
         kr_memo_clear(w);
     }
-    word = kr_memo_find(w, key, kind);
+    word = kr_memo_find(w, key, kind, kr_memo_place(key, kind));
     if (!word) {
         kr_add_long_word(m, w, codes, n);
         return;
@@ -584,33 +593,47 @@ static void kr_add_new_word(const kr_model *m, kr_work *w, const uint64_t key[2]
 #define KR_BYTES 1
 #define KR_PAIRS_OF_BYTES 2
 
-/* Add a word of cleaned ASCII: byte 0x80 + i is mask i. */
-static inline void kr_add_bytes(const kr_model *m, kr_work *w, const uint8_t *bytes, size_t n) {
-    uint64_t key[2] = {0, 0};
-    kr_memo_word *word;
-    if (n <= 16) {
+/* Note a word of cleaned ASCII, byte 0x80 + i being mask i, and have the memo's place for it fetched. */
+static inline void kr_note_bytes(kr_work *w, size_t start, size_t n) {
+    kr_noted *noted = &w->noted[w->n_noted++];
+    noted->start = (uint32_t)start;
+    noted->n = (uint32_t)n;
+    noted->key[0] = noted->key[1] = 0;
+    if (n > 16) return;
 #ifdef KR_LITTLE_ENDIAN
-        memcpy(key, bytes, 16); /* the buffer goes on behind the word */
-        if (n < 8) {
-            key[0] &= ((uint64_t)1 << (8 * n)) - 1;
-            key[1] = 0;
-        } else if (n < 16) {
-            key[1] &= ((uint64_t)1 << (8 * (n - 8))) - 1;
-        }
-#else
-        memcpy(key, bytes, n);
-#endif
-        word = kr_memo_find(w, key, KR_BYTES);
-        if (word && word->kind) {
-            kr_add_memo_word(m, w, word);
-            return;
-        }
+    memcpy(noted->key, w->bytes + start, 16); /* the buffer goes on behind the word */
+    if (n < 8) {
+        noted->key[0] &= ((uint64_t)1 << (8 * n)) - 1;
+        noted->key[1] = 0;
+    } else if (n < 16) {
+        noted->key[1] &= ((uint64_t)1 << (8 * (n - 8))) - 1;
     }
-    for (size_t i = 0; i < n; i++) w->codes[i] = bytes[i] < 0x80 ? bytes[i] : KR_FIRST_MASK + bytes[i] - 0x80u;
-    if (n <= 16)
-        kr_add_new_word(m, w, key, KR_BYTES, w->codes, n);
-    else
-        kr_add_long_word(m, w, w->codes, n);
+#else
+    memcpy(noted->key, w->bytes + start, n);
+#endif
+    noted->place = kr_memo_place(noted->key, KR_BYTES);
+    KR_PREFETCH(&w->memo[noted->place]);
+}
+
+/* Add the words noted. */
+static void kr_add_noted(const kr_model *m, kr_work *w) {
+    for (size_t i = 0; i < w->n_noted; i++) {
+        const kr_noted *noted = &w->noted[i];
+        const uint8_t *bytes = w->bytes + noted->start;
+        if (noted->n <= 16) {
+            kr_memo_word *word = kr_memo_find(w, noted->key, KR_BYTES, noted->place);
+            if (word && word->kind) {
+                kr_add_memo_word(m, w, word);
+                continue;
+            }
+        }
+        for (size_t c = 0; c < noted->n; c++) w->codes[c] = bytes[c] < 0x80 ? bytes[c] : KR_FIRST_MASK + bytes[c] - 0x80u;
+        if (noted->n <= 16)
+            kr_add_new_word(m, w, noted->key, KR_BYTES, w->codes, noted->n);
+        else
+            kr_add_long_word(m, w, w->codes, noted->n);
+    }
+    w->n_noted = 0;
 }
 
 /* Add a word of any code points. */
@@ -624,7 +647,7 @@ static void kr_add_codes(const kr_model *m, kr_work *w, const uint32_t *codes, s
         return;
     }
     for (size_t i = 0; i < n; i++) key[i / 4] |= (uint64_t)codes[i] << (16 * (i % 4));
-    word = kr_memo_find(w, key, KR_PAIRS_OF_BYTES);
+    word = kr_memo_find(w, key, KR_PAIRS_OF_BYTES, kr_memo_place(key, KR_PAIRS_OF_BYTES));
     if (word && word->kind)
         kr_add_memo_word(m, w, word);
     else
@@ -702,9 +725,11 @@ static void kr_read_ascii(const kr_model *m, kr_work *w, const uint8_t *text, si
             if (w->bytes[at])
                 start = at;
             else
-                kr_add_bytes(m, w, w->bytes + start, at - start);
+                kr_note_bytes(w, start, at - start);
+            if (w->n_noted == KR_CHUNK) kr_add_noted(m, w);
         }
     }
+    kr_add_noted(m, w);
 }
 
 static inline uint32_t kr_code(const kr_text *text, size_t i) {
@@ -731,7 +756,7 @@ static void kr_read_codes(const kr_model *m, kr_work *w, const kr_text *text) {
 
 /* Collect a text: distinct features with their counts, hidden sum and number of tokens. */
 static void kr_read(const kr_model *m, kr_work *w, const kr_text *text) {
-    w->families[0].n = w->families[1].n = w->n_pairs = w->n_tokens = 0;
+    w->families[0].n = w->families[1].n = w->n_noted = w->n_pairs = w->n_tokens = 0;
     w->any_word = w->has_letters = 0;
     if (m->prior) {
         memset(w->hidden, 0, m->hidden * sizeof(float));
