@@ -64,11 +64,13 @@ static inline unsigned KR_COUNT_ZEROS(uint64_t x) {
 #define KR_WORD 1
 #define KR_LETTER 2
 #define KR_MARK 4
+#define KR_DIGIT 8
+#define KR_DROPPED 16
 
 static uint64_t kr_powers[KR_MAX_TOKEN_WORD + 1], kr_inverse_powers[KR_MAX_TOKEN_WORD + 1];
 static double kr_one_plus_log[KR_LOGS];
 static uint8_t kr_ascii_raw[256];   /* text as it comes: 0 separates, 1 is dropped, 2 is '[', else the byte it becomes */
-static uint8_t *kr_pages[0x110000 >> 8]; /* classes of normalised characters, filled when first met */
+static uint8_t *kr_pages[0x110000 >> 8]; /* classes of folded characters, filled when first met */
 
 static inline uint64_t kr_mix(uint64_t z) {
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
@@ -656,7 +658,7 @@ static void kr_add_codes(const kr_model *m, kr_work *w, const uint32_t *codes, s
 
 /* ---------------------------------------------------------------- a text */
 
-#define KR_RAW 0 /* ASCII as it came; otherwise normalised, of 1, 2 or 4 bytes a character */
+#define KR_RAW 0 /* ASCII as it came; otherwise folded (features.py), of 1, 2 or 4 bytes a character */
 typedef struct {
     const void *data;
     size_t length;
@@ -744,9 +746,11 @@ static void kr_read_codes(const kr_model *m, kr_work *w, const kr_text *text) {
     size_t n = 0;
     for (size_t i = 0; i < text->length; i++) {
         uint32_t code = kr_code(text, i);
-        if (kr_class(code) & KR_WORD) {
-            w->codes[n++] = code;
-        } else if (n) {
+        int is = kr_class(code);
+        if (is & KR_WORD) {
+            w->codes[n] = is & KR_DIGIT ? '0' : code;
+            n += !(is & KR_DROPPED);
+        } else if (n && !(is & KR_DROPPED)) {
             kr_add_codes(m, w, w->codes, n);
             n = 0;
         }

@@ -5,7 +5,7 @@ import unicodedata
 
 import numpy as np
 
-from contact_reasons.classifier.features import normalise
+from contact_reasons.classifier.features import APOSTROPHES, fold
 
 from cpython.unicode cimport PyUnicode_Check
 from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t, uint64_t
@@ -19,7 +19,7 @@ cdef extern from "Python.h":
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
 
 cdef extern from "_kernel.h" nogil:
-    enum: KR_WORD, KR_LETTER, KR_MARK, KR_RAW, KR_LANES, KR_N_MASKS, KR_FIRST_MASK
+    enum: KR_WORD, KR_LETTER, KR_MARK, KR_DIGIT, KR_DROPPED, KR_RAW, KR_LANES, KR_N_MASKS, KR_FIRST_MASK
     ctypedef struct kr_table:
         void* slots
     ctypedef struct kr_prior:
@@ -80,22 +80,23 @@ cdef int fill_page(uint32_t page) except -1:
     cdef uint32_t i
     for i in range(256):
         code = (page << 8) + i
-        category = unicodedata.category(chr(code))[0]
-        if category in "LMN" or KR_FIRST_MASK <= code < KR_FIRST_MASK + KR_N_MASKS:
-            classes[i] = KR_WORD | (KR_LETTER if category == "L" else 0) | (KR_MARK if category == "M" else 0)
+        category = unicodedata.category(chr(code))
+        if category[0] in "LMN" or KR_FIRST_MASK <= code < KR_FIRST_MASK + KR_N_MASKS:
+            classes[i] = KR_WORD | (KR_LETTER if category[0] == "L" else 0) | (KR_MARK if category[0] == "M" else 0)
+        classes[i] |= (KR_DIGIT if category == "Nd" else 0) | (KR_DROPPED if chr(code) in APOSTROPHES else 0)
     kr_pages[page] = classes
     return 0
 
 
 cdef int point_at(object text, list kept, kr_text* target) except -1:
-    """Where a text's characters lie; what is not ASCII is normalised first, and kept alive."""
+    """Where a text's characters lie; what is not ASCII is folded first; both are kept alive."""
     if not PyUnicode_Check(text):
         raise TypeError(f"texts holds a {type(text).__name__}; every text must be a string")
     cdef size_t i
     if PyUnicode_IS_ASCII(text):
         target.kind = KR_RAW
     else:
-        text = normalise(text)
+        text = fold(text)
         target.kind = PyUnicode_KIND(text)
     kept.append(text)
     target.data = PyUnicode_DATA(text)

@@ -23,7 +23,7 @@ import functools
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from scipy import sparse
 
 __all__ = [
+    "APOSTROPHES",
     "FAMILIES",
     "MAX_CHARS",
     "PLACEHOLDERS",
@@ -39,6 +40,7 @@ __all__ = [
     "TextEntries",
     "Vocabulary",
     "count_features",
+    "fold",
     "has_words",
     "hash_of",
     "normalise",
@@ -48,6 +50,7 @@ __all__ = [
 UInt64Array = npt.NDArray[np.uint64]
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
+AnyInt = TypeVar("AnyInt", np.uint64, np.int64)
 
 MAX_CHARS: Final = 65_536
 """Characters of a text that are read; the rest is ignored, so that one row's memory is bounded."""
@@ -77,22 +80,30 @@ def normalise(text: str) -> str:
     >>> normalise("I CAN’T find order 4711 … [mail]") == "i cant find order 0000 ... \\ue000"
     True
     """
+    text = fold(text)
+    if text.isascii():
+        return text.encode().translate(_ASCII_BYTES, b"'`").decode()
+    return _OTHER_DIGIT.sub("0", text.translate(_ASCII_TABLE))
+
+
+def fold(text: str) -> str:
+    """The first two thirds of `normalise`: masks as one character, NFKC, case folded; apostrophes and digits as they are."""
     text = text[:MAX_CHARS]
     if "[" in text:
         for mask, character in PLACEHOLDERS.items():
             text = text.replace(mask, character)
     if text.isascii():
-        return text.lower().encode().translate(_ASCII_BYTES, b"'`").decode()
+        return text.lower()
     text = unicodedata.normalize("NFKC", text).casefold()
-    text = unicodedata.normalize("NFKC", text)[:MAX_CHARS]
-    return _OTHER_DIGIT.sub("0", text.translate(_ASCII_TABLE))
+    return unicodedata.normalize("NFKC", text)[:MAX_CHARS]
 
 
 _OTHER_DIGIT: Final = re.compile(r"[^\W\D0-9_]")
 """A decimal digit of another script: ``\\d`` is exactly the category Nd."""
-_APOSTROPHES: Final = "'’‘ʼ`´"
+APOSTROPHES: Final = "'’‘ʼ`´"
+"""Characters that are dropped."""
 _ASCII_TABLE: Final[dict[int, int | None]] = {
-    **{ord(mark): None for mark in _APOSTROPHES},
+    **{ord(mark): None for mark in APOSTROPHES},
     **{ord(digit): 0x30 for digit in "123456789"},
 }
 
@@ -302,6 +313,12 @@ def _spaced_words(
     return spaced, np.repeat(word_rows, lengths + 2), new_starts, new_stops
 
 
+def _sorted_unique(values: npt.NDArray[AnyInt]) -> npt.NDArray[AnyInt]:
+    """As `numpy.unique`, which is many times slower on large arrays of integers."""
+    values = np.sort(values)
+    return values[np.concatenate([[True], values[1:] != values[:-1]])] if len(values) else values
+
+
 class Vocabulary:
     """The features that were kept in training, and their idf weights.
 
@@ -345,12 +362,12 @@ class Vocabulary:
 
         idf is :math:`\\ln((1 + N) / (1 + df)) + 1`, as in scikit-learn's ``TfidfTransformer``.
         """
-        n = np.uint64(max(n_texts, 1))
-        unique, inverse = np.unique(counts.hashes, return_inverse=True)
-        seen = np.unique(inverse.astype(np.uint64) * n + counts.rows.astype(np.uint64))
-        df = np.bincount((seen // n).astype(np.int64), minlength=len(unique))
+        n = max(n_texts, 1)
+        unique = _sorted_unique(counts.hashes)
+        index = np.searchsorted(unique, counts.hashes)
+        df = np.bincount(_sorted_unique(index * n + counts.rows) // n, minlength=len(unique))
         is_char = np.zeros(len(unique), dtype=np.bool_)
-        is_char[inverse] = counts.is_char
+        is_char[index] = counts.is_char
         kept = (df >= min_df) & ((df <= max(max_df * n_texts, min_df)) | ~is_char)
         idf = (np.log((1 + n_texts) / (1 + df[kept])) + 1).astype(np.float32)
         return cls(unique[kept], is_char[kept], idf)
