@@ -45,7 +45,7 @@ CLASSIFIER = "src/contact_reasons/classifier"
 KERNEL = Extension(
     "contact_reasons.classifier._kernel",
     [f"{CLASSIFIER}/_kernel.pyx"],
-    depends=[f"{CLASSIFIER}/_kernel.h"],
+    depends=[f"{CLASSIFIER}/{name}.h" for name in ("_kernel", "_kernel_words", "_kernel_base")],
     include_dirs=[CLASSIFIER],
     extra_compile_args=[] if os.name == "nt" else ["-O3"],
     optional=True,  # without a compiler the reference path labels: the same answers, slower

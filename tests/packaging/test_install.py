@@ -97,7 +97,7 @@ def test_a_wheel_carries_taxonomies_and_models(origin: str, source: Path, sdist:
 def test_an_sdist_carries_the_kernel_as_source_alone(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {Path(name).name for name in archive.getnames()}
-    assert {"_kernel.pyx", "_kernel.h", "_kernel.pyi"} <= names
+    assert {"_kernel.pyx", "_kernel.h", "_kernel_words.h", "_kernel_base.h", "_kernel.pyi"} <= names
     assert not [name for name in names if name == "_kernel.c" or name.endswith((".so", ".pyd"))]
 
 
