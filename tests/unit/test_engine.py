@@ -27,12 +27,17 @@ TEXTS = ["refund my parcel", "refunds paref", "", "unknown words"]
 def arrays(**changes: Any) -> ModelArrays:
     rng = np.random.default_rng(3)
     vocabulary = Vocabulary.learn(count_features(TEXTS), len(TEXTS), min_df=1, max_df=1.0)
+    word_ids = np.flatnonzero(~vocabulary.is_char)[::2].astype(np.int32)
+    n_words = len(word_ids)
     layer: dict[str, Any] = {
         "prior": RANDOM_PRIOR,
         "tuned_ids": np.array([0, 3, 5], np.int32),
         "tuned_rows": rng.integers(-127, 128, (3, 7)).astype(np.int8),
         "tuned_scale": rng.random(3).astype(np.float32),
         "projection": rng.normal(size=(4, 7)).astype(np.float32),
+        "word_ids": word_ids,
+        "word_rows": rng.integers(-127, 128, (n_words, 7)).astype(np.int8),
+        "word_scale": rng.random(n_words).astype(np.float32),
         "hidden_bias": rng.normal(size=7).astype(np.float32),
         "out": rng.normal(size=(7, 5)).astype(np.float32),
     }
@@ -68,7 +73,7 @@ def test_the_reference_computes_the_written_formula() -> None:
     ReferenceEngine(model).score(tuple(TEXTS), 0, len(TEXTS), scores, known)
     tfidf = model.vocabulary.transform(TEXTS).toarray()
     for row, text in enumerate(TEXTS):
-        pooled = np.zeros(7)
+        pooled = tfidf[row][hidden.word_ids] @ (hidden.word_scale[:, None] * hidden.word_rows)
         tokens = PRIOR.tokenise([text])[0].tolist()
         for token in tokens:
             place = hidden.tuned_ids.tolist().index(token) if token in hidden.tuned_ids else None
@@ -85,7 +90,7 @@ def test_the_reference_computes_the_written_formula() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["rows", "row_scale", "intercept", "tuned_rows", "tuned_scale", "projection", "hidden_bias", "out"]
+    "name", ["rows", "row_scale", "intercept", "tuned_rows", "tuned_scale", "projection", "word_rows", "word_scale", "hidden_bias", "out"]
 )
 def test_an_array_of_a_wrong_shape_is_refused(name: str) -> None:
     whole = arrays()

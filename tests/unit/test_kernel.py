@@ -71,19 +71,24 @@ def random_model(*, hidden: bool, seed: int = 0) -> ModelArrays:
     vocabulary = Vocabulary.learn(count_features(KNOWN), len(KNOWN), min_df=1)
     rows, scale = quantise_rows(rng.normal(size=(vocabulary.n_features, N_COLUMNS)))
     intercept = rng.normal(size=N_COLUMNS).astype(np.float32)
-    return ModelArrays(vocabulary, rows, scale, intercept, random_layer(rng) if hidden else None)
+    return ModelArrays(vocabulary, rows, scale, intercept, random_layer(rng, np.flatnonzero(~vocabulary.is_char)) if hidden else None)
 
 
-def random_layer(rng: np.random.Generator) -> HiddenLayer:
+def random_layer(rng: np.random.Generator, words: np.ndarray) -> HiddenLayer:
     prior = random_prior(rng)
     tuned = np.sort(rng.choice(prior.n_tokens, prior.n_tokens // 2, replace=False)).astype(np.int32)
     tuned_rows, tuned_scale = quantise_rows(rng.normal(size=(len(tuned), HIDDEN)))
+    word_ids = np.sort(rng.choice(words, len(words) // 2, replace=False)).astype(np.int32)
+    word_rows, word_scale = quantise_rows(rng.normal(size=(len(word_ids), HIDDEN)))
     return HiddenLayer(
         prior,
         tuned,
         tuned_rows,
         tuned_scale,
         rng.normal(size=(WIDTH, HIDDEN)).astype(np.float32),
+        word_ids,
+        word_rows,
+        word_scale,
         rng.normal(size=HIDDEN).astype(np.float32),
         rng.normal(size=(HIDDEN, N_COLUMNS)).astype(np.float32),
     )

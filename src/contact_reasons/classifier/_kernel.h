@@ -134,6 +134,7 @@ static void kr_read(const kr_model *m, kr_work *w, const kr_text *text) {
 /* Tf-idf weights of the text's features of one family, and what brings them to unit length; counts go back to zero. */
 static void kr_weigh(const kr_model *m, kr_work *w, kr_family *family) {
     double squares[4] = {0, 0, 0, 0}; /* four sums, so that one need not wait for the other */
+    family->n_word_ids = 0;
     for (size_t i = 0; i < family->n; i++) {
         kr_feature *feature = &w->features[family->ids[i]];
         double weight = feature->count < KR_LOGS ? kr_one_plus_log[feature->count] : 1.0 + log((double)feature->count);
@@ -141,6 +142,11 @@ static void kr_weigh(const kr_model *m, kr_work *w, kr_family *family) {
         feature->count = 0;
         family->weights[i] = (float)weight;
         family->factors[i] = (float)weight * feature->scale;
+        if (family->ids[i] < m->n_word_rows) {
+            family->word_ids[family->n_word_ids] = family->ids[i];
+            family->word_factors[family->n_word_ids++] = (float)weight * feature->word_scale;
+            KR_PREFETCH(m->word_rows + (size_t)family->ids[i] * m->hidden);
+        }
         squares[i & 3] += weight * weight;
         KR_PREFETCH(m->rows + (size_t)family->ids[i] * m->width);
         KR_PREFETCH(m->rows + (size_t)family->ids[i] * m->width + 64);
@@ -164,6 +170,14 @@ static void kr_pool(const kr_model *m, kr_work *w) {
     for (size_t h = 0; h < m->hidden; h++) w->hidden[h] = (float)((w->total[h] + w->hidden[h]) * share);
 }
 
+/* Add the words and pairs of a text to the input of the hidden layer. */
+static void kr_add_word_rows(const kr_model *m, kr_work *w, const kr_family *words) {
+    if (!words->n_word_ids) return;
+    memset(w->word_hidden, 0, m->hidden * sizeof(float));
+    kr_int8_sums(m->word_rows, m->hidden, words->word_ids, words->word_factors, words->n_word_ids, w->word_hidden);
+    for (size_t h = 0; h < m->hidden; h++) w->hidden[h] += words->inverse_norm * w->word_hidden[h];
+}
+
 static void kr_score(const kr_model *m, kr_work *w, const kr_text *text, float *scores, uint8_t *known) {
     kr_read(m, w, text);
     *known = (uint8_t)(w->families[0].n + w->families[1].n && w->has_letters);
@@ -173,6 +187,7 @@ static void kr_score(const kr_model *m, kr_work *w, const kr_text *text, float *
     if (m->prior) {
         size_t n_active = 0;
         kr_pool(m, w);
+        kr_add_word_rows(m, w, &w->families[0]);
         for (size_t h = 0; h < m->hidden; h++) {
             float value = w->hidden[h] + m->hidden_bias[h];
             w->active[n_active] = (uint32_t)h;

@@ -41,6 +41,9 @@ cdef extern from "_kernel.h" nogil:
         const int8_t* tuned_rows
         const float* tuned_scale
         const float* projection
+        size_t n_word_rows
+        const int8_t* word_rows
+        const float* word_scale
         const float* hidden_bias
         const float* out
     ctypedef struct kr_family:
@@ -199,7 +202,10 @@ cdef class Kernel:
 
     def __init__(self, arrays, Tokens tokens):
         vocabulary = arrays.vocabulary
-        order = np.lexsort((np.arange(vocabulary.n_features), vocabulary.idf, vocabulary.is_char))
+        lacking = np.ones(vocabulary.n_features, dtype=bool)  # features with a row in the hidden layer come first
+        if arrays.hidden is not None:
+            lacking[arrays.hidden.word_ids] = False
+        order = np.lexsort((np.arange(vocabulary.n_features), vocabulary.idf, lacking, vocabulary.is_char))
         ids = np.empty(vocabulary.n_features, dtype=np.uint32)
         ids[order] = np.arange(vocabulary.n_features)
         self.numbers = order
@@ -223,14 +229,16 @@ cdef class Kernel:
         self.idle = []
         self.tokens = tokens
         if tokens is not None:
-            self._take_hidden_layer(arrays.hidden)
+            self._take_hidden_layer(arrays.hidden, np.searchsorted(arrays.hidden.word_ids, order[: len(arrays.hidden.word_ids)]))
 
-    def _take_hidden_layer(self, layer):
+    def _take_hidden_layer(self, layer, word_order):
         at = np.full(self.tokens.n_tokens, -1, dtype=np.int32)
         at[layer.tuned_ids] = np.arange(len(layer.tuned_ids))
         cdef const int32_t[::1] tuned_at = _flat(at, np.int32)
         cdef const int8_t[::1] tuned_rows = _flat(_padded(layer.tuned_rows, np.int8), np.int8)
         cdef const float[::1] tuned_scale = _flat(layer.tuned_scale, np.float32)
+        cdef const int8_t[::1] word_rows = _flat(_padded(layer.word_rows[word_order], np.int8), np.int8)
+        cdef const float[::1] word_scale = _flat(layer.word_scale[word_order], np.float32)
         bias = _padded(layer.hidden_bias[None, :], np.float32)
         hidden, width = bias.shape[1], self.model.width
         projection_rows = np.zeros((self.tokens.prior.width, hidden), dtype=np.float32)
@@ -240,11 +248,13 @@ cdef class Kernel:
         cdef const float[::1] projection = _flat(projection_rows, np.float32)
         cdef const float[::1] hidden_bias = _flat(bias, np.float32)
         cdef const float[::1] out = _flat(out_rows, np.float32)
-        self.keep += [tuned_at, tuned_rows, tuned_scale, projection, hidden_bias, out]
+        self.keep += [tuned_at, tuned_rows, tuned_scale, word_rows, word_scale, projection, hidden_bias, out]
         self.model.prior = &self.tokens.prior
         self.model.hidden = hidden
         self.model.longest = max(width, hidden, self.tokens.prior.width)
         self.model.tuned_at, self.model.tuned_rows, self.model.tuned_scale = &tuned_at[0], &tuned_rows[0], &tuned_scale[0]
+        self.model.n_word_rows = len(layer.word_ids)
+        self.model.word_rows, self.model.word_scale = &word_rows[0], &word_scale[0]
         self.model.projection, self.model.hidden_bias, self.model.out = &projection[0], &hidden_bias[0], &out[0]
 
     def __dealloc__(self):

@@ -26,6 +26,9 @@ typedef struct {
     const int32_t *tuned_at; /* (V,) row in tuned_rows or -1 */
     const int8_t *tuned_rows;
     const float *tuned_scale, *projection, *hidden_bias, *out;
+    size_t n_word_rows;       /* ids below it have a row in the hidden layer; at most first_char */
+    const int8_t *word_rows;  /* (n_word_rows, hidden) by id */
+    const float *word_scale;  /* (n_word_rows,) by id */
 } kr_model;
 
 typedef struct {
@@ -37,14 +40,16 @@ typedef struct {
 
 typedef struct {
     uint32_t count; /* in the text that is being read; 0 between texts */
-    float idf, scale;
-    uint32_t unused;
+    float idf, scale, word_scale; /* word_scale: of its row in the hidden layer */
 } kr_feature;
 
 /* Distinct features of one family in a text, in order of appearance. */
 typedef struct {
     uint32_t *ids;
     float *weights, *factors; /* tf-idf before it is scaled to unit length; the same times the row's scale */
+    uint32_t *word_ids;       /* those of `ids` that have a row in the hidden layer */
+    float *word_factors;      /* their tf-idf times that row's scale */
+    size_t n_word_ids;
     size_t n;
     float inverse_norm;
 } kr_family;
@@ -82,6 +87,7 @@ typedef struct {
 static void kr_work_free(kr_work *w) {
     for (int family = 0; family < 2; family++)
         free(w->families[family].ids), free(w->families[family].weights), free(w->families[family].factors);
+    for (int family = 0; family < 2; family++) free(w->families[family].word_ids), free(w->families[family].word_factors);
     free(w->features), free(w->memo), free(w->memo_ids), free(w->memo_hidden);
     free(w->bytes), free(w->codes), free(w->hidden), free(w->word_hidden), free(w->vector);
     free(w->sums), free(w->sequence), free(w->active), free(w->total), free(w->ones);
@@ -97,6 +103,9 @@ static int kr_work_make(kr_work *w, const kr_model *m) {
         w->families[family].ids = (uint32_t *)malloc(most * sizeof(uint32_t));
         w->families[family].weights = (float *)malloc(most * sizeof(float));
         w->families[family].factors = (float *)malloc(most * sizeof(float));
+        w->families[family].word_ids = (uint32_t *)malloc(most * sizeof(uint32_t));
+        w->families[family].word_factors = (float *)malloc(most * sizeof(float));
+        whole &= w->families[family].word_ids && w->families[family].word_factors;
         whole &= w->families[family].ids && w->families[family].weights && w->families[family].factors;
     }
     w->features = (kr_feature *)calloc(m->n_features + 1, sizeof(kr_feature));
@@ -123,6 +132,7 @@ static int kr_work_make(kr_work *w, const kr_model *m) {
     for (size_t i = 0; i < m->n_features; i++) {
         w->features[i].idf = m->idf[i];
         w->features[i].scale = m->scale[i];
+        w->features[i].word_scale = i < m->n_word_rows ? m->word_scale[i] : 0.0f;
     }
     return 0;
 }

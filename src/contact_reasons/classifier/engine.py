@@ -53,7 +53,7 @@ def quantise_rows(weights: npt.NDArray[np.floating[Any]]) -> tuple[Int8Array, Fl
 
 @dataclass(frozen=True, eq=False)
 class HiddenLayer:
-    """What a model makes of tokens: one hidden layer of h units over their mean.
+    """What a model makes of tokens and words: one hidden layer of h units.
 
     Parameters
     ----------
@@ -64,6 +64,10 @@ class HiddenLayer:
     tuned_scale : ndarray of float32, shape (t,)
     projection : ndarray of float32, shape (prior.width, h)
         For the vectors of all other tokens.
+    word_ids : ndarray of int32, shape (w,)
+        Sorted indices of features of the family ``'word'`` that have a row.
+    word_rows : ndarray of int8, shape (w, h)
+    word_scale : ndarray of float32, shape (w,)
     hidden_bias : ndarray of float32, shape (h,)
     out : ndarray of float32, shape (h, n_columns)
 
@@ -78,6 +82,9 @@ class HiddenLayer:
     tuned_rows: Int8Array
     tuned_scale: Float32Array
     projection: Float32Array
+    word_ids: npt.NDArray[np.int32]
+    word_rows: Int8Array
+    word_scale: Float32Array
     hidden_bias: Float32Array
     out: Float32Array
 
@@ -86,6 +93,8 @@ class HiddenLayer:
         _check_shape("tuned_rows", self.tuned_rows, (t, h))
         _check_shape("tuned_scale", self.tuned_scale, (t,))
         _check_shape("projection", self.projection, (self.prior.width, h))
+        _check_shape("word_rows", self.word_rows, (len(self.word_ids), h))
+        _check_shape("word_scale", self.word_scale, (len(self.word_ids),))
         _check_shape("hidden_bias", self.hidden_bias, (h,))
         _check_shape("out", self.out, (h, *self.out.shape[1:2]))
         inside = t == 0 or (self.tuned_ids[0] >= 0 and self.tuned_ids[-1] < self.prior.n_tokens)
@@ -128,6 +137,10 @@ class ModelArrays:
         _check_shape("row_scale", self.row_scale, (f,))
         if self.hidden is not None:
             _check_shape("out", self.hidden.out, (len(self.hidden.hidden_bias), k))
+            words = self.hidden.word_ids
+            known = not len(words) or (0 <= words[0] and words[-1] < f and not self.vocabulary.is_char[words].any())
+            if not (known and (words[1:] > words[:-1]).all()):
+                raise ValueError(f"word_ids must be sorted, unique indices of word features below {f}")
 
 
 def _check_shape(name: str, array: npt.NDArray[Any], shape: tuple[int, ...]) -> None:
@@ -167,6 +180,8 @@ class ReferenceEngine:
         if hidden is not None:
             self._tuned_at = np.full(hidden.prior.n_tokens, -1, dtype=np.int64)
             self._tuned_at[hidden.tuned_ids] = np.arange(len(hidden.tuned_ids))
+            self._word_at = np.full(arrays.vocabulary.n_features, -1, dtype=np.int64)
+            self._word_at[hidden.word_ids] = np.arange(len(hidden.word_ids))
 
     def score(
         self, texts: tuple[str, ...], start: int, stop: int, scores: Float32Array, known: npt.NDArray[np.uint8]
@@ -182,7 +197,11 @@ class ReferenceEngine:
         scores = arrays.intercept + np.einsum("f,fk->k", factors, arrays.rows[entries.features])
         if arrays.hidden is not None:
             tokens = arrays.hidden.prior.tokenise([text])[0]
-            units = np.maximum(self._pool(arrays.hidden, tokens) + arrays.hidden.hidden_bias, 0.0)
+            units = self._pool(arrays.hidden, tokens) + arrays.hidden.hidden_bias
+            of_words = self._word_at[entries.features] >= 0
+            words = self._word_at[entries.features[of_words]]
+            factors = entries.weights[of_words].astype(np.float64) * arrays.hidden.word_scale[words]
+            units = np.maximum(units + np.einsum("f,fh->h", factors, arrays.hidden.word_rows[words]), 0.0)
             scores += np.einsum("h,hk->k", units, arrays.hidden.out)
         return scores, bool(len(entries.features)) and bool(has_words([text])[0])
 
