@@ -76,7 +76,7 @@ def test_thin_repeated_and_contradicting_texts_are_mentioned(tmp_path: Path) -> 
     more = LabelledTexts(
         (*data.texts, "where is my parcel", "Where is my  parcel"), (*data.reasons, "delivery.track", "delivery.late")
     )
-    notes = new_pack(tmp_path / "pack", more).training["notes"]
+    notes = new_pack(tmp_path / "pack", more).manifest.training["notes"]
     assert any(note.startswith("fewer than 10 texts: billing.invoice (5)") for note in notes)
     assert "2 texts repeat another one; repeats were kept on one side of every split" in notes
     assert "1 texts occur with different reasons" in notes

@@ -92,9 +92,11 @@ def _read(value: Any, order: str | None, time_format: str | None) -> datetime | 
         if text.isdigit() and text.isascii():
             return _from_digits(text)
         if found := _SLASHED.match(text):
-            first, second = int(found[1]), int(found[3])
-            day, month = (second, first) if order == "month" and found[2] != "." else (first, second)
-            return datetime(int(found[4]), month, day, *(int(found[i] or 0) for i in (5, 6, 7)), tzinfo=UTC)
+            day, month = int(found[1]), int(found[3])
+            if order == "month" and found[2] != ".":
+                day, month = month, day
+            hour, minute, second = (int(found[i] or 0) for i in (5, 6, 7))
+            return datetime(int(found[4]), month, day, hour, minute, second, tzinfo=UTC)
         try:
             return _zoned(datetime.fromisoformat(text))
         except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
@@ -151,7 +152,7 @@ def _smoothers(kernel: FloatArray) -> list[tuple[IntArray, IntArray, FloatArray]
     n = len(kernel)
     edges = np.linspace(0, n, _FOLDS + 1).astype(np.int64)
     result = []
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in itertools.pairwise(edges.tolist()):
         held_out = np.arange(start, stop)
         inside = np.concatenate([np.arange(start), np.arange(stop, n)])
         solved = np.linalg.solve(

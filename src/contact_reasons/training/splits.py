@@ -151,7 +151,8 @@ def _components(n: int, links: IntArray) -> IntArray:
     if not n:
         return np.zeros(0, dtype=np.int64)
     graph = sparse.coo_matrix((np.ones(len(links), dtype=np.int8), (links[:, 0], links[:, 1])), shape=(n, n))
-    return connected_components(graph, directed=False)[1].astype(np.int64)
+    labels: IntArray = connected_components(graph, directed=False)[1].astype(np.int64)
+    return labels
 
 
 def _near_pairs(texts: Sequence[str]) -> tuple[IntArray, int]:
