@@ -127,9 +127,11 @@ def new_pack(
         reasons = Taxonomy.from_yaml(own)
     else:
         reasons = taxonomy_of_labels(labels, taxonomy_id=_id_from(folder.resolve().name), rows=data.rows)
-    data = data._replace(reasons=tuple(ids_of_labels(labels, reasons, rows=data.rows)))
+    ids = ids_of_labels(labels, reasons, rows=data.rows)
+    shortened = {label for label, reason in zip(labels, ids, strict=True) if _is_another_id(label, reason, reasons)}
+    data = data._replace(reasons=tuple(ids))
     trained = train(data, reasons, recipe=recipe, unlabelled=unlabelled, teacher=teacher, progress=progress)
-    report = make_report(trained, reasons, data, reading=reading)
+    report = make_report(trained, reasons, data, reading={**(reading or {}), "ids_shortened": len(shortened)})
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not own.exists():
@@ -148,6 +150,11 @@ def new_pack(
             f"{folder}: the pack cannot be written ({exc.strerror or exc}); check the folder and its rights"
         ) from exc
     return NewPack(folder, manifest, report)
+
+
+def _is_another_id(label: Label, reason: str | None, taxonomy: Taxonomy) -> bool:
+    """Whether a label was given as an id, but got another one."""
+    return isinstance(label, str) and reason is not None and label.strip() not in (reason, taxonomy[reason].label)
 
 
 def _suspect_lines(rows: Sequence[Mapping[str, Any]]) -> str:

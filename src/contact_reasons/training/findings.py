@@ -182,7 +182,7 @@ def _on_splits(checks: dict[str, Any]) -> list[str]:
 
 def _on_labels(checks: dict[str, Any]) -> list[str]:
     found = checks["mislabelled"]
-    if found["likely"] > _MANY_SUSPECT * max(found["judged"], 1):
+    if checks["dependence"]["verdict"] != "no_sign" and found["likely"] > _MANY_SUSPECT * max(found["judged"], 1):
         share = found["likely"] / found["judged"]
         return [
             f"{found['likely']:,} labels ({share:.0%}) are likely wrong, or reasons overlap: look at the list of likely mislabelled rows"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -56,6 +57,7 @@ def make_report(
     tested = trained.scores[headline]["texts"]
     if tested < _FEW_TESTED:
         notes.insert(0, f"scores are from {tested} texts only: read the intervals, not the shares")
+    times = Counter(secondary.label for secondary in taxonomy.secondaries)
     rows = data.rows or range(1, len(data.texts) + 1)
     suspects = [
         {
@@ -70,6 +72,11 @@ def make_report(
     ]
     return {
         "taxonomy": {"id": taxonomy.taxonomy_id, "version": taxonomy.version, "sha256": taxonomy.sha256},
+        "labels": {
+            s.id: s.label if times[s.label] == 1 else f"{p.label}: {s.label}"
+            for p in taxonomy.primaries
+            for s in p.secondaries
+        },
         "alarms": trained.training["alarms"],
         "notes": notes,
         "headline": headline,
@@ -96,6 +103,10 @@ def _reading_notes(reading: Mapping[str, Any]) -> list[str]:
         notes.append(f"{count:,} rows without a label were left out")
     if count := reading.get("times_unreadable"):
         notes.append(f"{count:,} times could not be read")
+    if count := reading.get("ids_shortened"):
+        notes.append(
+            f"{count:,} ids were too long or not lower snake case, so that taxonomy.yaml has others for them; their labels tell which"
+        )
     if labels := reading.get("labels_alike"):
         notes.append(f"labels that differ in case or blanks only, taken as different: {', '.join(labels[:12])}")
     return notes
@@ -171,6 +182,7 @@ def _how(report: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"- *Newest texts*: a model trained on the {time['older']:,} texts before {time['cut']} was asked for the {time['newer']:,} of that moment or later. "
             f"{time['left_out']:,} more were left out, because their customer or a near repeat is among the older ones; {time['undated']:,} have no time. "
+            f"With those left out, the secondary is right for {_share(time['left_out_included'])} of {time['left_out_included']['total']:,}. "
             "The model in this pack is trained on all texts, newest included."
         )
     lines += [
@@ -270,7 +282,7 @@ def _suspects(found: Mapping[str, Any]) -> list[str]:
     by_id = "ticket_id" in found["rows"][0]
     lines = [
         f"{found['likely']:,} of {found['judged']:,} texts judged, by confident learning on held-out folds (Northcutt, Jiang and Chuang 2021); "
-        f"the first {min(_SHOWN_SUSPECTS, found['likely'])} here, all in `mislabelled.csv`. Read them before you change a label: "
+        f"the first {min(_SHOWN_SUSPECTS, found['likely'])} here, all in `mislabelled.csv` (an empty cell: no reason). Read the texts before you change a label: "
         "some will be right, and the reasons overlap.",
         "",
         "| row |" + (" ticket |" if by_id else "") + " given | suggested | probability of given | of suggested |",

@@ -262,8 +262,8 @@ class TimeCut(NamedTuple):
         The newer texts are of this moment or later.
     older, newer : ndarray of int64
         Rows to train on and rows to test on.
-    left_out : int
-        Texts after the cut that were left out of the test, because their customer or a near repeat of theirs is among the older ones.
+    left_out : ndarray of int64
+        Rows after the cut that were left out of the test, because their customer or a near repeat of theirs is among the older ones.
     undated : int
         Texts without a time: on neither side.
     """
@@ -271,7 +271,7 @@ class TimeCut(NamedTuple):
     moment: datetime
     older: IntArray
     newer: IntArray
-    left_out: int
+    left_out: IntArray
     undated: int
 
 
@@ -300,7 +300,7 @@ def cut_by_time(times: Sequence[datetime | None], keys: Sequence[str], *, share:
     known = {keys[row] for row in older.tolist()}
     kept = np.array([keys[row] not in known for row in newer.tolist()], dtype=np.bool_)
     moment = next(_utc(time) for row in newer[stamps[newer] == moments[at]] if (time := times[row]) is not None)
-    return TimeCut(moment, older, newer[kept], int((~kept).sum()), len(times) - len(dated))
+    return TimeCut(moment, older, newer[kept], newer[~kept], len(times) - len(dated))
 
 
 def _utc(time: datetime) -> datetime:

@@ -14,11 +14,11 @@ from contact_reasons.classifier import ReasonModel, ReasonProbabilities
 from contact_reasons.classifier.estimator import ReasonClassifier
 from contact_reasons.confidence import Thresholds, fit_thresholds, label_rows
 from contact_reasons.errors import TrainingError, nearest, shorten
-from contact_reasons.evaluation import Suspect, labels_depend_on_texts, likely_mislabelled
+from contact_reasons.evaluation import Suspect, labels_depend_on_texts, likely_mislabelled, proportion
 from contact_reasons.taxonomy import Taxonomy
 from contact_reasons.training.data import LabelledTexts, Recipe, clean_sha256
 from contact_reasons.training.findings import describe_data, describe_dependence, describe_sides, findings
-from contact_reasons.training.scores import score_labels
+from contact_reasons.training.scores import plain, score_labels
 from contact_reasons.training.splits import Sides, cut_by_time, keep_together, near_repeats
 
 __all__ = ["Progress", "TrainedReasons", "train"]
@@ -187,11 +187,11 @@ def _score_newest(fitting: _Fitting, times: Sequence[datetime | None]) -> tuple[
         return {"skipped": "the texts have no two different times"}, None
     known = {reasons[row] for row in cut.older} - {None}
     newer = [int(row) for row in cut.newer]
-    check = {
+    check: dict[str, Any] = {
         "cut": cut.moment.isoformat(),
         "older": len(cut.older),
         "newer": len(newer),
-        "left_out": cut.left_out,
+        "left_out": len(cut.left_out),
         "undated": cut.undated,
         "only_newer": sorted({reason for row in newer if (reason := reasons[row]) is not None} - known),
     }
@@ -207,7 +207,11 @@ def _score_newest(fitting: _Fitting, times: Sequence[datetime | None]) -> tuple[
         wanted_error=fitting.recipe.wanted_error,
     )
     labels = label_rows(model.predict([fitting.clean[row] for row in newer]), model.classes, thresholds)
-    return check, {"texts_left_out": cut.left_out, **score_labels([reasons[row] for row in newer], labels)}
+    every = [row for row in (*newer, *cut.left_out.tolist()) if reasons[row] is not None]
+    best = model.predict([fitting.clean[row] for row in every]).proba.argmax(axis=1)
+    right = sum(model.classes[i] == reasons[row] for i, row in zip(best.tolist(), every, strict=True))
+    check["left_out_included"] = plain(proportion(right, len(every)))
+    return check, {"texts_left_out": len(cut.left_out), **score_labels([reasons[row] for row in newer], labels)}
 
 
 def _score_test(
