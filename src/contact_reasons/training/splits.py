@@ -196,13 +196,11 @@ def _crowded_pairs(
     rows: sparse.csr_matrix, text_of: IntArray, word_of: IntArray, crowded: IntArray, sizes: IntArray
 ) -> IntArray:
     """Near repeats among texts that share a crowded word: each with its next neighbours, sorted by words, the commonest first."""
-    if not len(crowded):
-        return np.zeros((0, 2), dtype=np.int64)
     among = np.isin(word_of, crowded)
     members = np.unique(text_of[among])
     keyed = {int(i): tuple(rows.indices[rows.indptr[i] : rows.indptr[i + 1]][::-1].tolist()) for i in members}
     place = {text: at for at, text in enumerate(sorted(keyed, key=lambda i: keyed[i]))}
-    found = []
+    found = [np.zeros((0, 2), dtype=np.int64)]
     for word in crowded.tolist():
         inside = np.array(sorted(text_of[word_of == word].tolist(), key=lambda i: place[i]), dtype=np.int64)
         for step in range(1, min(_NEIGHBOURS, len(inside) - 1) + 1):
