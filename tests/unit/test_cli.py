@@ -110,27 +110,12 @@ def test_train_wants_one_of_its_two_forms(labelled: Path) -> None:
 
 def test_labels_that_do_not_depend_on_the_text_are_said_first_and_end_with_three(tmp_path: Path) -> None:
     file = tmp_path / "random.csv"
-    words = [
-        "parcel",
-        "order",
-        "late",
-        "refund",
-        "money",
-        "invoice",
-        "account",
-        "login",
-        "code",
-        "shop",
-        "size",
-        "colour",
-        "price",
-        "card",
-    ]
+    words = [a + b + c for a in "bdk" for b in "aeiou" for c in "lmn"]
     draw = random.Random(3)
     with file.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["text", "reason"])
-        writer.writerows([" ".join(draw.sample(words, 6)) + f" {n}", draw.choice(["One", "Two"])] for n in range(120))
+        writer.writerows([" ".join(draw.sample(words, 8)) + f" {n}", draw.choice(["One", "Two"])] for n in range(200))
     command = ["train", "--labelled", str(file), "--out", str(tmp_path / "pack")]
     text = run(*command, code=3)
     assert text.index("The labels do not depend on the text.") < text.index("How good it is")

@@ -132,11 +132,11 @@ def test_shuffled_labels_are_found_out() -> None:
 
 def test_labels_of_customers_are_no_evidence() -> None:
     """Each customer repeats one text and one label: without groups this looks like dependence."""
-    texts, labels = some_texts(60), [random.Random(n).choice("ab") for n in range(60)]
-    many, their_labels, groups = texts * 5, labels * 5, list(range(60)) * 5
+    texts, labels = some_texts(120), [random.Random(n).choice("ab") for n in range(120)]
+    many, their_labels, groups = texts * 5, labels * 5, list(range(120)) * 5
     assert labels_depend_on_texts(many, their_labels).verdict == "depend"
     grouped = labels_depend_on_texts(many, their_labels, groups)
-    assert (grouped.verdict, grouped.rows) == ("no_sign", 60)
+    assert (grouped.verdict, grouped.rows) == ("no_sign", 120)
 
 
 def test_few_texts_tell_nothing_and_the_seed_decides_all_else() -> None:

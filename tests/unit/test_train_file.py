@@ -256,10 +256,10 @@ def test_repeated_texts_do_not_better_the_scores(tmp_path: Path) -> None:
     """Texts of nothing but noise, each five times: learned by heart, they would be right four times in five."""
     draw = random.Random(1)
     words = [f"{a}{b}" for a in "bcdfg" for b in "aeiou"]
-    once = [{"text": " ".join(draw.sample(words, 8)), "reason": draw.choice(["One", "Two"])} for _ in range(60)]
+    once = [{"text": " ".join(draw.sample(words, 8)), "reason": draw.choice(["One", "Two"])} for _ in range(120)]
     pack = trained(tmp_path, once * 5)
     assert pack.report["scores"]["held_out_folds"]["secondary_accuracy"]["share"] < 0.7
-    assert pack.report["data"]["repeated"] == 240
+    assert pack.report["data"]["repeated"] == 480
     assert pack.report["alarms"][0].startswith("the labels do not depend on the text")
     assert pack.manifest.training["alarms"] == pack.report["alarms"]
 

@@ -18,7 +18,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 MOST_ROWS: Final = 2_000
-FEWEST_ROWS: Final = 50
+FEWEST_ROWS: Final = 100
 LEVEL: Final = 0.05
 _FOLDS: Final = 5
 _RIDGE: Final = 1.0
@@ -32,7 +32,7 @@ class DependenceTest(NamedTuple):
     Parameters
     ----------
     verdict : {'depend', 'no_sign', 'too_few'}
-        ``'no_sign'``: p above 0.05 on at least 50 texts. ``'too_few'``: p above 0.05 on fewer, so that nothing is known.
+        ``'no_sign'``: p above 0.05 on at least 100 texts. ``'too_few'``: p above 0.05 on fewer, so that nothing is known.
     p_value : float
         Share of the labellings, the given one and random permutations of it, that fit the texts as well as the given one, in (0, 1].
     permutations : int

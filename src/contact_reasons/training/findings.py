@@ -136,7 +136,8 @@ def _on_data(data: dict[str, Any]) -> list[str]:
         notes.append(
             f"about {data['middle']} texts a reason: expect many contacts to be left to a person; {2 * GOOD_TEXTS} a reason give good results"
         )
-    if (data["commonest_share"] or 0) > _SKEWED:
+    present = sum(count > 0 for count in counts.values())
+    if (data["commonest_share"] or 0) > max(_SKEWED, 1.5 / max(present, 1)):
         notes.append(
             f"{data['commonest']} has {data['commonest_share']:.0%} of the texts: accuracy is high for answering nothing else; look at each reason's recall"
         )
