@@ -252,16 +252,36 @@ def test_all_rows_of_one_customer_are_refused(tmp_path: Path) -> None:
     assert pack.report["splits"]["sides"]["by_customer"]
 
 
-def test_repeated_texts_do_not_better_the_scores(tmp_path: Path) -> None:
-    """Texts of nothing but noise, each five times: learned by heart, they would be right four times in five."""
+@pytest.mark.parametrize("by", ["equal text", "near repeat", "customer"])
+def test_what_belongs_together_does_not_better_the_scores(tmp_path: Path, by: str) -> None:
+    """Noise, each text five times with one label: learned by heart, four in five would be right."""
     draw = random.Random(1)
     words = [f"{a}{b}" for a in "bcdfg" for b in "aeiou"]
-    once = [{"text": " ".join(draw.sample(words, 8)), "reason": draw.choice(["One", "Two"])} for _ in range(120)]
-    pack = trained(tmp_path, once * 5)
-    assert pack.report["scores"]["held_out_folds"]["secondary_accuracy"]["share"] < 0.7
-    assert pack.report["data"]["repeated"] == 480
+    rows = []
+    for n in range(120):
+        text, reason = draw.sample(words, 8), draw.choice(["One", "Two"])
+        for copy in range(5):
+            more = {"equal text": [], "near repeat": [f"x{'abcde'[copy]}"], "customer": [f"x{'abcde'[copy]}"]}[by]
+            cut = text[:4] if by == "customer" else text
+            rows.append(
+                {
+                    "text": " ".join([*cut, *more, *draw.sample(words, 2 if by == "customer" else 0)]),
+                    "reason": reason,
+                    "customer": f"c{n}",
+                }
+            )
+    columns = {"customer_column": "customer"} if by == "customer" else {}
+    pack = trained(tmp_path, rows, **columns)
+    assert pack.report["scores"]["held_out_folds"]["secondary_accuracy"]["share"] < 0.65
     assert pack.report["alarms"][0].startswith("the labels do not depend on the text")
     assert pack.manifest.training["alarms"] == pack.report["alarms"]
+    if by == "equal text":
+        assert pack.report["data"]["repeated"] == 480
+
+
+def test_a_placeholder_for_customers_is_noticed(tmp_path: Path) -> None:
+    rows = [{**row, "customer": "unknown" if n % 2 else f"c{n}"} for n, row in enumerate(tickets())]
+    assert notes(trained(tmp_path, rows, customer_column="customer"), "if many tickets share a placeholder")
 
 
 def test_customers_and_near_repeats_stand_together(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from contact_reasons.evaluation import DependenceTest
 from contact_reasons.taxonomy import Taxonomy
 from contact_reasons.training.data import LabelledTexts
 from contact_reasons.training.scores import plain
-from contact_reasons.training.splits import Sides
+from contact_reasons.training.splits import LARGEST_SHARE, Sides
 
 __all__ = ["describe_data", "describe_dependence", "describe_sides", "findings"]
 
@@ -17,7 +17,6 @@ FEW_TEXTS: Final = 10
 GOOD_TEXTS: Final = 40
 _SKEWED: Final = 0.5
 _MANY_BLANK: Final = 0.2
-_MANY_SUSPECT: Final = 0.05
 _NAMED: Final = 12
 
 
@@ -100,7 +99,7 @@ def findings(checks: dict[str, Any]) -> tuple[list[str], list[str]]:
         As in `TrainedReasons`.
     """
     alarms, notes = _on_dependence(checks["dependence"])
-    return alarms, [*notes, *_on_data(checks["data"]), *_on_splits(checks), *_on_labels(checks)]
+    return alarms, [*notes, *_on_data(checks["data"]), *_on_splits(checks)]
 
 
 def _on_dependence(test: dict[str, Any]) -> tuple[list[str], list[str]]:
@@ -155,6 +154,12 @@ def _on_data(data: dict[str, Any]) -> list[str]:
 
 def _on_splits(checks: dict[str, Any]) -> list[str]:
     notes, sides, time = [], checks["sides"], checks["time"]
+    total = checks["data"]["texts"] + checks["data"]["without_a_reason"]
+    if sides["largest"] > max(total * LARGEST_SHARE, FEW_TEXTS):
+        notes.append(
+            f"{sides['largest']:,} of {total:,} texts hang together as of one customer or equal, so that splits are lopsided; "
+            "if many tickets share a placeholder such as 'unknown', leave those customers empty"
+        )
     if sides["loosened"]:
         notes.append(
             f"{sides['loosened']:,} texts hang together through customers and near repeats; near repeats were not all kept on one side there, "
@@ -179,16 +184,6 @@ def _on_splits(checks: dict[str, Any]) -> list[str]:
     if only := time.get("only_newer"):
         notes.append(f"only among the newest texts, so always wrong there: {_names(only)}")
     return notes
-
-
-def _on_labels(checks: dict[str, Any]) -> list[str]:
-    found = checks["mislabelled"]
-    if checks["dependence"]["verdict"] != "no_sign" and found["likely"] > _MANY_SUSPECT * max(found["judged"], 1):
-        share = found["likely"] / found["judged"]
-        return [
-            f"{found['likely']:,} labels ({share:.0%}) are likely wrong, or reasons overlap: look at the list of likely mislabelled rows"
-        ]
-    return []
 
 
 def _names(names: list[str]) -> str:

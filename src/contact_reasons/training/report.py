@@ -33,6 +33,7 @@ SCORE_ROWS: Final = {
     "left_to_a_person": "left to a person",
     "out_of_scope_left_to_a_person": "out of scope, left to a person",
 }
+_MANY_SUSPECT: Final = 0.05
 _SHOWN_SUSPECTS: Final = 30
 _FEW_TESTED: Final = 100
 
@@ -52,7 +53,7 @@ def make_report(
         What was read and left out, by cause.
     """
     checks = trained.training["checks"]
-    notes = [*_reading_notes(reading or {}), *trained.training["notes"]]
+    notes = [*_reading_notes(reading or {}), *trained.training["notes"], *_suspect_notes(checks)]
     headline = next(name for name in SET_NAMES if name in trained.scores)
     tested = trained.scores[headline]["texts"]
     if tested < _FEW_TESTED:
@@ -89,6 +90,15 @@ def make_report(
         "mislabelled": {**checks["mislabelled"], "rows": suspects},
         "unlabelled": checks["unlabelled"],
     }
+
+
+def _suspect_notes(checks: Mapping[str, Any]) -> list[str]:
+    found = checks["mislabelled"]
+    if checks["dependence"]["verdict"] == "no_sign" or found["likely"] <= _MANY_SUSPECT * found["judged"]:
+        return []
+    return [
+        f"{found['likely']:,} labels ({found['likely'] / found['judged']:.0%}) are likely wrong, or reasons overlap: look at mislabelled.csv"
+    ]
 
 
 def _plain_id(value: Any) -> Any:
