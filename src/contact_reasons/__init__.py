@@ -29,6 +29,7 @@ from contact_reasons.text import clean_text
 
 if TYPE_CHECKING:
     from contact_reasons.batch import label_file
+    from contact_reasons.batch.labelled import train_file
     from contact_reasons.classifier.estimator import ReasonClassifier
 
 __all__ = [
@@ -51,9 +52,14 @@ __all__ = [
     "clean_text",
     "label_file",
     "load_pipeline",
+    "train_file",
 ]
 
-_LATE = {"ReasonClassifier": "contact_reasons.classifier.estimator", "label_file": "contact_reasons.batch"}
+_LATE = {
+    "ReasonClassifier": "contact_reasons.classifier.estimator",
+    "label_file": "contact_reasons.batch",
+    "train_file": "contact_reasons.batch.labelled",
+}
 
 
 def __dir__() -> list[str]:

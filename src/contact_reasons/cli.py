@@ -15,16 +15,14 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Table
 from rich.text import Text
 
-from contact_reasons.batch import label_file, open_source, route_file
+from contact_reasons.batch import label_file, route_file
 from contact_reasons.bundle import read_bundle
-from contact_reasons.errors import BatchError, ContactReasonsError, TrainingError, nearest, shorten
-from contact_reasons.packs import new_pack, train_pack
+from contact_reasons.errors import BatchError, ContactReasonsError, TaxonomyError, TrainingError
 from contact_reasons.pipeline import check_sound, load_pipeline
 from contact_reasons.resources import pack_files, pack_names
 from contact_reasons.routing import RoutingPolicy
-from contact_reasons.taxonomy import Taxonomy, lint_taxonomy
-from contact_reasons.terminal import err, out, print_line, show_reasons, show_run, show_scores
-from contact_reasons.training import LabelledTexts, Recipe, score_labels
+from contact_reasons.taxonomy import Taxonomy, ids_of_labels, lint_taxonomy
+from contact_reasons.terminal import err, out, print_line, show_reasons, show_run, show_scores, show_training
 
 __all__ = ["app"]
 
@@ -68,6 +66,12 @@ ChunkOption = Annotated[
 ]
 TextOption = Annotated[str, typer.Option(help="Column with what the customer wrote.")]
 SubjectOption = Annotated[str | None, typer.Option(help="Column with a subject line.")]
+ReasonOption = Annotated[
+    str, typer.Option(help="Column with ids 'primary.secondary' or labels of your own; an empty cell: no reason.")
+]
+PrimaryOption = Annotated[
+    str | None, typer.Option(help="Column with primary labels, if the reason column holds the secondary ones.")
+]
 
 
 def _show_version(wanted: bool) -> None:
@@ -194,64 +198,93 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Folder: the pack to make, or with --pack the model's.")] = None,
     text_column: TextOption = "text",
     subject_column: SubjectOption = None,
-    reason_column: Annotated[
-        str | None, typer.Option(help="Column with ids 'primary.secondary'; empty: no reason.")
-    ] = None,
-    primary_column: Annotated[str | None, typer.Option(help="Column with primary labels of your own.")] = None,
-    secondary_column: Annotated[str | None, typer.Option(help="Column with secondary labels of your own.")] = None,
-    group_column: Annotated[
+    reason_column: ReasonOption = "reason",
+    primary_column: PrimaryOption = None,
+    customer_column: Annotated[
         str | None,
-        typer.Option(help="Column, such as the customer's id, whose equal values stay on one side of a split."),
+        typer.Option(help="Column with the customer: one customer's tickets stay on one side of every split."),
     ] = None,
+    time_column: Annotated[
+        str | None, typer.Option(help="Column with the time of a ticket: the newest fifth is held out for the scores.")
+    ] = None,
+    time_format: Annotated[
+        str | None, typer.Option(help="Of the times, where they are not ISO 8601, such as '%d/%m/%Y %H:%M'.")
+    ] = None,
+    id_column: Annotated[
+        str | None, typer.Option(help="Column with ticket ids, for the list of likely mislabelled tickets.")
+    ] = None,
+    blank_labels: Annotated[
+        str, typer.Option(metavar="no-reason|skip", help="Rows without a label belong to no reason, or are left out.")
+    ] = "no-reason",
     taxonomy: Annotated[
         Path | None, typer.Option(help="Taxonomy file; without it one is made from the labels.")
     ] = None,
+    unlabelled: Annotated[
+        list[Path] | None, typer.Option(help="More tickets, without labels, to learn from. May be repeated.")
+    ] = None,
+    teacher: Annotated[
+        str,
+        typer.Option(metavar="none|minilm|MODULE:ATTRIBUTE", help="Sentence encoder to learn from; its code is run."),
+    ] = "none",
     wanted_error: Annotated[
         float, typer.Option(min=0.001, max=0.9, help="Share of wrong labels that thresholds aim at.")
     ] = 0.1,
     seed: Annotated[int, typer.Option(help="Same texts, same seed: same model.")] = 0,
+    force: Annotated[bool, typer.Option(help="Exit code 0 even where the labels do not depend on the text.")] = False,
     delimiter: DelimiterOption = ",",
     encoding: EncodingOption = "utf-8",
 ) -> None:
-    """Train a model: a pack's from its own texts, or a new pack from labelled tickets.
+    """Train a model: a new pack from labelled tickets, or a pack's from its own texts.
+
+    Exit code 3: all was written, but the labels do not depend on the text, so the model is of no use (--force: 0).
 
     [bold]Examples[/bold]
 
-        contact-reasons train --pack retail
+        contact-reasons train --labelled tickets.csv --text-column body --reason-column topic --customer-column customer_id --time-column created_at --out our-pack
 
-        contact-reasons train --labelled tickets.csv --text-column body --primary-column topic --secondary-column subtopic --out our-pack
+        contact-reasons train --pack retail
     """
+    from contact_reasons.batch.labelled import load_teacher, train_file
+    from contact_reasons.packs import train_pack
+    from contact_reasons.training import Recipe
+
     with _errors():
         recipe = Recipe(wanted_error=wanted_error, seed=seed)
-        with err.status("Training …"):
-            if pack is not None and labelled is None:
+        if pack is not None and labelled is None:
+            with err.status("Training …"):
                 manifest = train_pack(pack, out=out, recipe=recipe)
-                where = out or pack_files(pack).model
-            elif labelled is not None and pack is None and out is not None:
-                data, pairs = _read_labelled(
+            where = out or pack_files(pack).model
+            show_training({**manifest.training, "scores": manifest.scores})
+            print_line(f"Model: {where}")
+        elif labelled is not None and pack is None and out is not None:
+            with _steps() as progress:
+                made = train_file(
                     labelled,
-                    text_column,
-                    reason_column,
-                    (primary_column, secondary_column),
-                    group_column,
-                    delimiter,
-                    encoding,
-                    subject_column,
+                    out,
+                    reason_column=reason_column,
+                    primary_column=primary_column,
+                    text_column=text_column,
+                    subject_column=subject_column,
+                    customer_column=customer_column,
+                    time_column=time_column,
+                    time_format=time_format,
+                    id_column=id_column,
+                    blank_labels=blank_labels,
+                    taxonomy=taxonomy,
+                    unlabelled=unlabelled or (),
+                    teacher=load_teacher(teacher),
+                    recipe=recipe,
+                    delimiter=delimiter,
+                    encoding=encoding,
+                    progress=progress,
                 )
-                manifest = new_pack(out, data, labels=pairs, taxonomy=taxonomy, recipe=recipe)
-                where = out
-            else:
-                raise TrainingError("give either --pack NAME, or --labelled FILE and --out FOLDER")
-        training = manifest.training
-        print_line(
-            f"Trained on {training['texts']:,} texts of {len(manifest.classes)} reasons and {training['texts_out_of_scope']:,} without a reason."
-        )
-        name = "test" if "test" in manifest.scores else "held_out_folds"
-        print_line("Scores on the test texts:" if name == "test" else "Scores on held-out folds of these texts:")
-        show_scores(manifest.scores[name])
-        for note in manifest.training["notes"]:
-            err.print(f"[yellow]note:[/yellow] {escape(note)}")
-        print_line(f"Model: {where}" if pack else f"Pack: {where} (taxonomy.yaml, policy.yaml, model/)")
+            manifest = made.manifest
+            show_training(made.report)
+            print_line(f"Pack: {out} (taxonomy.yaml, policy.yaml, model/)   Report: {out / 'report.md'}")
+        else:
+            raise TrainingError("give either --labelled FILE and --out FOLDER, or --pack NAME")
+    if manifest.training["alarms"] and not force:
+        raise typer.Exit(3)
 
 
 @app.command()
@@ -260,13 +293,8 @@ def evaluate(
     pack: PackOption = "retail",
     text_column: TextOption = "text",
     subject_column: SubjectOption = None,
-    reason_column: Annotated[
-        str | None, typer.Option(help="Column with the true ids 'primary.secondary'; empty: no reason.")
-    ] = None,
-    primary_column: Annotated[str | None, typer.Option(help="Column with primary labels, as in the taxonomy.")] = None,
-    secondary_column: Annotated[
-        str | None, typer.Option(help="Column with secondary labels, as in the taxonomy.")
-    ] = None,
+    reason_column: ReasonOption = "reason",
+    primary_column: PrimaryOption = None,
     model: Annotated[Path | None, typer.Option(help="Another model directory for the same taxonomy.")] = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
     delimiter: DelimiterOption = ",",
@@ -278,25 +306,28 @@ def evaluate(
 
         contact-reasons evaluate checked-by-hand.csv --pack retail --text-column body --reason-column reason
     """
+    from contact_reasons.batch.labelled import read_labelled_file
+    from contact_reasons.training import score_labels
+
     with _errors():
-        if reason_column is None and primary_column is None:
-            reason_column = "reason"
-        columns = (primary_column, secondary_column)
-        data, pairs = _read_labelled(
-            source, text_column, reason_column, columns, None, delimiter, encoding, subject_column
+        file = read_labelled_file(
+            source,
+            reason_column=reason_column,
+            primary_column=primary_column,
+            text_column=text_column,
+            subject_column=subject_column,
+            delimiter=delimiter,
+            encoding=encoding,
         )
         pipeline = load_pipeline(pack, model=model)
-        if pairs is not None:
-            ids = [None if pair is None else pipeline.taxonomy.id_of(*pair) for pair in pairs]
-            data = data._replace(reasons=tuple(ids))
-        for row, reason in enumerate(data.reasons, 1):
-            if reason is not None and reason not in pipeline.taxonomy.secondary_ids:
-                raise BatchError(
-                    f"{source}, row {row}: {shorten(reason)} is not an id of taxonomy {pipeline.taxonomy.taxonomy_id!r}; "
-                    f"{nearest(reason, pipeline.taxonomy.secondary_ids)} For labels, name --primary-column and --secondary-column"
-                )
-        scores = score_labels(data.reasons, pipeline.label_texts(data.clean))
+        try:
+            truth = ids_of_labels(file.labels, pipeline.taxonomy, rows=file.data.rows)
+        except TaxonomyError as exc:
+            raise BatchError(f"{source}, {exc}") from None
+        scores = score_labels(truth, pipeline.label_texts(file.data.clean))
         show_scores(scores)
+        if file.reading["without_text"]:
+            print_line(f"Rows without text, left out: {file.reading['without_text']:,}")
         if json_out is not None:
             json_out.write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
             print_line(f"All figures: {json_out}")
@@ -393,6 +424,15 @@ def _progress(name: str) -> Iterator[Any]:
         yield lambda rows, fraction: bar.update(task, completed=fraction, rows=rows)
 
 
+@contextlib.contextmanager
+def _steps() -> Iterator[Any]:
+    """What is being done, and how much of it is done."""
+    columns = (BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TextColumn("{task.description}"))
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("reading", total=1.0)
+        yield lambda step, fraction: bar.update(task, completed=fraction, description=escape(step))
+
+
 def _pairs(texts: Sequence[str] | None) -> dict[str, str]:
     pairs = {}
     for text in texts or ():
@@ -401,54 +441,6 @@ def _pairs(texts: Sequence[str] | None) -> dict[str, str]:
             raise BatchError(f"--input {text!r}: write NAME=COLUMN, such as stage=lifecycle_stage")
         pairs[name] = column
     return pairs
-
-
-def _read_labelled(
-    source: Path,
-    text_column: str,
-    reason_column: str | None,
-    pair_columns: tuple[str | None, str | None],
-    group_column: str | None,
-    delimiter: str,
-    encoding: str,
-    subject_column: str | None = None,
-) -> tuple[LabelledTexts, list[tuple[str, str] | None] | None]:
-    """Texts with ids, or with pairs of labels of the user's own."""
-    primary, secondary = pair_columns
-    if (reason_column is None) == (primary is None) or (primary is None) != (secondary is None):
-        raise TrainingError(
-            "name the labels' columns: either --reason-column, or --primary-column and --secondary-column"
-        )
-    file = open_source(source, delimiter=delimiter, encoding=encoding)
-    wanted = [text_column, reason_column, primary, secondary, group_column, subject_column]
-    file.require(name for name in wanted if name)
-    columns: dict[str, list[Any]] = {name: [] for name in wanted if name}
-    for chunk in file.chunks(10_000):
-        if chunk.rejects:
-            reject = chunk.rejects[0]
-            raise BatchError(f"{source}, row {reject.row}: {reject.cause}; repair the file, so that no label is lost")
-        for name, values in columns.items():
-            values.extend(chunk.column(name))
-    texts = columns[text_column]
-    for row, text in enumerate(texts, 1):
-        if not isinstance(text, str):
-            raise BatchError(
-                f"{source}, row {row}: column {text_column!r} holds no string; repair or leave out the row"
-            )
-    subjects = tuple(columns[subject_column]) if subject_column else None
-    groups = tuple(columns[group_column]) if group_column else None
-    if reason_column:
-        reasons = tuple(reason or None for reason in columns[reason_column])
-        return LabelledTexts(tuple(texts), reasons, groups, subjects), None
-    assert primary is not None
-    assert secondary is not None
-    for row, (p, q) in enumerate(zip(columns[primary], columns[secondary], strict=True), 1):
-        if bool(p) != bool(q):
-            raise BatchError(
-                f"{source}, row {row}: only one of {primary!r} and {secondary!r} is given; complete the row or empty both (no reason)"
-            )
-    pairs = [(p, s) if p and s else None for p, s in zip(columns[primary], columns[secondary], strict=True)]
-    return LabelledTexts(tuple(texts), (None,) * len(texts), groups, subjects), pairs
 
 
 def _validate(path: str) -> Iterator[str]:

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.metadata
+import io
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from contact_reasons.bundle import Manifest, TaxonomyRef, write_bundle
-from contact_reasons.errors import PackError, TrainingError, shorten
+from contact_reasons.errors import PackError
 from contact_reasons.resources import pack_files, pack_names
-from contact_reasons.taxonomy import Taxonomy
-from contact_reasons.training import LabelledTexts, Recipe, TrainedReasons, read_labelled_texts, train
+from contact_reasons.taxonomy import Label, Taxonomy, ids_of_labels, taxonomy_of_labels
+from contact_reasons.training import (
+    LabelledTexts,
+    Progress,
+    Recipe,
+    TrainedReasons,
+    make_report,
+    read_labelled_texts,
+    report_markdown,
+    train,
+)
+from contact_reasons.training.report import SET_NAMES, confusion_table, reason_table, score_table
 
-__all__ = ["model_card", "new_pack", "save_model", "train_pack"]
+__all__ = ["NewPack", "model_card", "new_pack", "save_model", "train_pack"]
 
 _LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
@@ -41,15 +54,35 @@ def train_pack(pack: str | Path, *, out: str | Path | None = None, recipe: Recip
     return save_model(trained, taxonomy, out or files.model, origin=origin)
 
 
+class NewPack(NamedTuple):
+    """A pack that was made.
+
+    Parameters
+    ----------
+    folder : Path
+    manifest : Manifest
+    report : dict
+        As in ``report.json``.
+    """
+
+    folder: Path
+    manifest: Manifest
+    report: dict[str, Any]
+
+
 def new_pack(
     folder: str | Path,
     data: LabelledTexts,
     *,
-    labels: Sequence[tuple[str, str] | None] | None = None,
+    labels: Sequence[Label] | None = None,
     taxonomy: str | Path | None = None,
     recipe: Recipe | None = None,
-) -> Manifest:
-    """Make a pack of your own from labelled texts: taxonomy, starter policy and model, ready for `load_pipeline`.
+    unlabelled: Sequence[str] | None = None,
+    teacher: Any = None,
+    reading: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> NewPack:
+    """Make a pack of your own from labelled texts: taxonomy, starter policy, model and report, ready for `load_pipeline`.
 
     An existing ``taxonomy.yaml`` or ``policy.yaml`` in the folder is kept.
 
@@ -59,18 +92,33 @@ def new_pack(
         Made if it is not there.
     data : LabelledTexts
         With ids as reasons, unless ``labels`` are given.
-    labels : sequence of (str, str) or None, length n, optional
-        Primary and secondary labels of your own, from which ids are made.
+    labels : sequence of str, (str, str) or None, length n, optional
+        Labels of your own, single ones or primary and secondary, from which ids are made.
     taxonomy : str or Path, optional
         Taxonomy file; by default the folder's, else one made from the labels.
     recipe : Recipe, optional
+    unlabelled, teacher, progress
+        As for `train`.
+    reading : mapping, optional
+        What was read and left out, for the report.
 
     Raises
     ------
     TrainingError, TaxonomyError, BundleError
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> texts = ("where is my parcel", "parcel not here yet", "send me the invoice", "need an invoice copy")
+    >>> labels = ["Late parcel", "Late parcel", "Invoice", "Invoice"]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     pack = new_pack(folder, LabelledTexts(texts, (None,) * 4), labels=labels)
+    >>> pack.manifest.classes
+    ('invoice.invoice', 'late_parcel.late_parcel')
     """
     folder = Path(folder)
     own = folder / "taxonomy.yaml"
+    labels = data.reasons if labels is None else labels
     if taxonomy is not None:
         reasons = Taxonomy.from_yaml(taxonomy)
         if own.exists() and Taxonomy.from_yaml(own) != reasons:
@@ -78,13 +126,12 @@ def new_pack(
     elif own.exists():
         reasons = Taxonomy.from_yaml(own)
     else:
-        pairs = labels if labels is not None else [_pair(reason) for reason in data.reasons]
-        reasons = Taxonomy.from_pairs(
-            [pair for pair in pairs if pair is not None], taxonomy_id=_id_from(folder.resolve().name)
-        )
-    if labels is not None:
-        data = data._replace(reasons=tuple(None if pair is None else reasons.id_of(*pair) for pair in labels))
-    trained = train(data, reasons, recipe=recipe)
+        reasons = taxonomy_of_labels(labels, taxonomy_id=_id_from(folder.resolve().name), rows=data.rows)
+    ids = ids_of_labels(labels, reasons, rows=data.rows)
+    shortened = {label for label, reason in zip(labels, ids, strict=True) if _is_another_id(label, reason, reasons)}
+    data = data._replace(reasons=tuple(ids))
+    trained = train(data, reasons, recipe=recipe, unlabelled=unlabelled, teacher=teacher, progress=progress)
+    report = make_report(trained, reasons, data, reading={**(reading or {}), "ids_shortened": len(shortened)})
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not own.exists():
@@ -92,27 +139,40 @@ def new_pack(
         if not (folder / "policy.yaml").exists():
             starter = _STARTER_POLICY.format(taxonomy=reasons.taxonomy_id)
             (folder / "policy.yaml").write_text(starter, encoding="utf-8")
+        manifest = save_model(trained, reasons, folder / "model", origin="labelled tickets")
+        (folder / "mislabelled.csv").write_text(_suspect_lines(report["mislabelled"]["rows"]), encoding="utf-8")
+        (folder / "report.md").write_text(report_markdown(report, reasons), encoding="utf-8")
+        (folder / "report.json").write_text(
+            json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+        )
     except OSError as exc:
         raise PackError(
             f"{folder}: the pack cannot be written ({exc.strerror or exc}); check the folder and its rights"
         ) from exc
-    return save_model(trained, reasons, folder / "model", origin="labelled tickets")
+    return NewPack(folder, manifest, report)
+
+
+def _is_another_id(label: Label, reason: str | None, taxonomy: Taxonomy) -> bool:
+    """Whether a label was given as an id, but got another one."""
+    return isinstance(label, str) and reason is not None and label.strip() not in (reason, taxonomy[reason].label)
+
+
+def _suspect_lines(rows: Sequence[Mapping[str, Any]]) -> str:
+    """CSV of likely mislabelled rows; an empty label is no reason."""
+    stream = io.StringIO()
+    columns = ["row", "ticket_id", "given", "suggested", "probability_given", "probability_suggested"]
+    writer = csv.DictWriter(stream, columns, lineterminator="\n", restval="")
+    writer.writeheader()
+    for row in rows:
+        ticket = row.get("ticket_id")
+        unsafe = isinstance(ticket, str) and ticket.startswith(("=", "+", "-", "@", "\t", "\r"))
+        writer.writerow({**row, **({"ticket_id": f"'{ticket}"} if unsafe else {})})
+    return stream.getvalue()
 
 
 def _id_from(name: str) -> str:
     words = "_".join(re.findall(r"[a-z0-9]+", name.lower()))
     return words if re.match(r"[a-z]", words) and words != "missing" else f"pack_{words}".rstrip("_")
-
-
-def _pair(reason: str | None) -> tuple[str, str] | None:
-    if reason is None:
-        return None
-    primary, dot, secondary = reason.partition(".")
-    if not (primary and dot and secondary):
-        raise TrainingError(
-            f"{shorten(reason, 45) if ' ' not in reason else 'a text with blanks'} is not an id 'primary.secondary'; name --primary-column and --secondary-column for labels"
-        )
-    return primary, secondary
 
 
 _STARTER_POLICY = """# A start: contacts without a sure reason go to a person, the others are answered in writing. Add rules above the last one.
@@ -158,6 +218,7 @@ def save_model(trained: TrainedReasons, taxonomy: Taxonomy, out: str | Path, *, 
 def model_card(manifest: Manifest, taxonomy: Taxonomy) -> str:
     """A model card in Markdown, made from the manifest alone."""
     training = manifest.training
+    best = next(name for name in SET_NAMES if name in manifest.scores)
     lines = [
         f"# Model card: {manifest.taxonomy.taxonomy_id} {manifest.taxonomy.version}",
         "",
@@ -169,31 +230,28 @@ def model_card(manifest: Manifest, taxonomy: Taxonomy) -> str:
         f"- {training['features']:,} features of words and letters, linear heads, sharpness {manifest.sharpness:.3f}.",
         f"- Reports a secondary from confidence {_threshold(manifest, 'secondary')}, else a primary from "
         f"{_threshold(manifest, 'primary')}, else leaves the contact to a person. Fitted on {manifest.thresholds_from}.",
+        *(f"- **Warning: {alarm}.**" for alarm in training.get("alarms", ())),
         *(f"- Note: {note}." for note in training["notes"]),
         "",
         "## Scores",
         "",
         "Shares with 95 % Wilson intervals. *Test*: texts kept apart, never trained on. "
-        "*Held-out folds*: the training texts, each scored by linear heads that had not seen it. The thresholds were fitted on these very rows, "
+        + (_NEWEST if "newest" in manifest.scores else "")
+        + "*Held-out folds*: the training texts, each scored by linear heads that had not seen it. The thresholds were fitted on these very rows, "
         'so the shares of right answers among those reported are no news there. "Of these" counts texts without a reason that were labelled, too.',
         "",
-        "| | " + " | ".join(_SETS[name] for name in _sets(manifest)) + " |",
-        "|---|" + "---|" * len(_sets(manifest)),
     ]
-    for key, title in _ROWS.items():
-        lines.append(
-            f"| {title} | " + " | ".join(_share(manifest.scores[name][key]) for name in _sets(manifest)) + " |"
-        )
-    counts = " | ".join(
-        f"{manifest.scores[name]['texts']} ({manifest.scores[name]['texts_left_out']})" for name in _sets(manifest)
-    )
     lines += [
-        f"| texts with a reason (left out as near repeats) | {counts} |",
+        *score_table(manifest.scores),
         "",
-        *_reason_table(manifest, taxonomy),
+        f"## Each reason, on {SET_NAMES[best]}",
         "",
+        *reason_table(manifest.scores[best]["reasons"], taxonomy),
+        "",
+        "## What is taken for what",
+        "",
+        *confusion_table(manifest.scores[best]["confusions"]),
     ]
-    lines += _confusions(manifest)
     lines += [
         "",
         "## Limits",
@@ -213,56 +271,6 @@ def _threshold(manifest: Manifest, level: str) -> str:
     return "1 on (never)" if value is None else f"{value:.4f}"
 
 
-_SETS = {"test": "test", "held_out_folds": "held-out folds"}
-_ROWS = {
-    "secondary_accuracy": "secondary right, every text answered",
-    "primary_accuracy": "primary right, every text answered",
-    "reported_secondary": "secondary reported",
-    "right_among_reported_secondary": "… of these right",
-    "reported_primary_only": "primary only reported",
-    "right_among_primary_only": "… of these right",
-    "left_to_a_person": "left to a person",
-    "out_of_scope_left_to_a_person": "out of scope, left to a person",
-}
-
-
-def _sets(manifest: Manifest) -> list[str]:
-    return [name for name in _SETS if name in manifest.scores]
-
-
-def _share(value: dict[str, Any]) -> str:
-    if not value["total"]:
-        return "none"
-    return f"{value['share']:.1%} ({value['low']:.1%}–{value['high']:.1%})"
-
-
-def _reason_table(manifest: Manifest, taxonomy: Taxonomy) -> list[str]:
-    name = _sets(manifest)[0]
-    lines = [
-        f"## Each reason, on {_SETS[name]}",
-        "",
-        "| reason | label | texts | recall (95 %) | precision | F1 |",
-        "|---|---|---|---|---|---|",
-    ]
-    scores = manifest.scores[name]["reasons"]
-    for secondary in taxonomy.secondaries:
-        score = scores.get(secondary.id)
-        if score is None:
-            lines.append(f"| `{secondary.id}` | {secondary.label} | 0 | | | |")
-            continue
-        precision = "never predicted" if score["precision"] is None else f"{score['precision']:.0%}"
-        lines.append(
-            f"| `{secondary.id}` | {secondary.label} | {score['texts']} | {score['recall']:.0%} "
-            f"({score['recall_low']:.0%}–{score['recall_high']:.0%}) | {precision} | {score['f1']:.2f} |"
-        )
-    return lines
-
-
-def _confusions(manifest: Manifest) -> list[str]:
-    name = _sets(manifest)[0]
-    lines = ["## What is taken for what", "", "| true reason | predicted | times |", "|---|---|---|"]
-    lines += [
-        f"| `{truth}` | `{predicted}` | {count} |"
-        for truth, predicted, count in manifest.scores[name]["confusions"][:15]
-    ]
-    return lines
+_NEWEST = (
+    "*Newest texts*: a model trained on the older texts alone, asked for the newest; this model is trained on all. "
+)

@@ -6,12 +6,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.panel import Panel
 from rich.table import Table
 
 from contact_reasons.batch import RunReport
 from contact_reasons.taxonomy import Taxonomy
 
-__all__ = ["err", "out", "print_line", "show_reasons", "show_run", "show_scores"]
+__all__ = ["err", "out", "print_line", "show_reasons", "show_run", "show_scores", "show_training"]
 
 out = Console()
 err = Console(stderr=True)
@@ -107,8 +108,17 @@ def show_run(report: RunReport) -> None:
     )
 
 
-def show_scores(scores: dict[str, Any]) -> None:
-    """Shares with intervals, and the pairs of reasons most often confused."""
+def show_scores(scores: dict[str, Any], names: dict[str, str] | None = None) -> None:
+    """Shares with intervals, and the pairs of reasons most often confused.
+
+    Parameters
+    ----------
+    scores : dict
+        As of `score_labels`.
+    names : dict, optional
+        What to call each reason; by default its id.
+    """
+    names = names or {}
     table = Table("", "share", "95 % interval", "of", box=None, pad_edge=False)
     titles = {
         "secondary_accuracy": "secondary right, every text answered",
@@ -120,6 +130,8 @@ def show_scores(scores: dict[str, Any]) -> None:
         "left_to_a_person": "left to a person",
         "out_of_scope_left_to_a_person": "out of scope, left to a person",
     }
+    for column in table.columns[1:]:
+        column.justify = "right"
     for key, title in titles.items():
         value = scores[key]
         if value["total"]:
@@ -132,8 +144,74 @@ def show_scores(scores: dict[str, Any]) -> None:
     out.print(table)
     worst = Table("most confused: true", "predicted", "times", box=None, pad_edge=False)
     for truth, predicted, count in scores["confusions"][:8]:
-        worst.add_row(truth, predicted, str(count))
+        worst.add_row(escape(names.get(truth, truth)), escape(names.get(predicted, predicted)), str(count))
     if scores["confusions"]:
         out.print()
         out.print(worst)
+    out.print()
+
+
+_WORST = 6
+_MEASURED = {
+    "test": "on the pack's own test texts",
+    "newest": "on the newest tickets, by a model trained on the older ones",
+    "held_out_folds": "on tickets held out fold by fold",
+}
+
+
+def show_training(report: dict[str, Any]) -> None:
+    """What came of a training: alarms first, then scores, the weakest reasons, what is confused, and notes.
+
+    Parameters
+    ----------
+    report : dict
+        With ``alarms``, ``notes`` and ``scores``.
+    """
+    for alarm in report["alarms"]:
+        head, _, rest = alarm.partition(": ")
+        out.print(
+            Panel(
+                f"[bold]{escape(head[0].upper() + head[1:])}.[/bold]\n{escape(rest[0].upper() + rest[1:])}.",
+                title="warning",
+                border_style="red",
+            )
+        )
+    name = next(name for name in _MEASURED if name in report["scores"])
+    scores = report["scores"][name]
+    out.print()
+    out.print(f"[bold]How good it is[/bold], {_MEASURED[name]}")
+    names = report.get("labels", {})
+    show_scores(scores, names)
+    _show_weakest(report["scores"]["held_out_folds"]["reasons"], names)
+    found = report.get("mislabelled")
+    if found and found["likely"] and not report["alarms"]:
+        print_line(f"Likely mislabelled: {found['likely']:,} of {found['judged']:,} rows, listed in mislabelled.csv")
+    for note in report["notes"]:
+        out.print(f"[yellow]note:[/yellow] {escape(note)}", soft_wrap=True, highlight=False)
+    out.print()
+
+
+def _show_weakest(reasons: dict[str, Any], names: dict[str, str]) -> None:
+    """The reasons that are surely found least often, by the upper limit of recall on held-out folds: these are all tickets."""
+    table = Table(
+        "weakest reasons, fold by fold",
+        "found",
+        "95 % interval",
+        "right when said",
+        "tickets",
+        box=None,
+        pad_edge=False,
+    )
+    for column in table.columns[1:]:
+        column.justify = "right"
+    weakest = sorted(reasons.items(), key=lambda item: (item[1]["recall_high"], item[0]))[:_WORST]
+    for reason, score in weakest:
+        table.add_row(
+            escape(names.get(reason, reason)),
+            f"{score['recall']:.0%}",
+            f"{score['recall_low']:.0%} to {score['recall_high']:.0%}",
+            "never said" if score["precision"] is None else f"{score['precision']:.0%}",
+            f"{score['texts']:,}",
+        )
+    out.print(table)
     out.print()

@@ -20,6 +20,7 @@ import contact_reasons as cr
 from contact_reasons.bundle import FORMAT, _seal, read_bundle
 from contact_reasons.errors import BundleError, ContactReasonsError
 from contact_reasons.packs import train_pack
+from contact_reasons.training import keep_together
 from tests.conftest import ROOT, tiny_data
 
 
@@ -59,8 +60,12 @@ def test_a_round_trip_gives_identical_probabilities(tiny_pack: Path) -> None:
     data = tiny_data()
     inside = [i for i, reason in enumerate(data.reasons) if reason]
     outside = [text for text, reason in zip(data.texts, data.reasons, strict=True) if reason is None]
+    sides = keep_together(data.clean)
     fitted = cr.ReasonClassifier(calibration_folds=5).fit(
-        [data.texts[i] for i in inside], [data.reasons[i] for i in inside], out_of_scope=outside
+        [data.texts[i] for i in inside],
+        [data.reasons[i] for i in inside],
+        out_of_scope=outside,
+        groups=[sides.keys[i] for i in inside],
     )
     model = read_bundle(tiny_pack / "model").model
     texts = [*data.texts, "", "something new about a parcel"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import random
 import re
 import shutil
 from pathlib import Path
@@ -77,13 +78,20 @@ def test_route_uses_reasons_that_are_known(tmp_path: Path) -> None:
     assert [row["routed_rule"] for row in rows] == ["safety-now", "self-account", "unsure-message"]
 
 
-@pytest.mark.parametrize("columns", [["--reason-column", "reason"], ["--primary-column", "topic", "--secondary-column", "subtopic", "--group-column", "who"]])  # fmt: skip
+@pytest.mark.parametrize("columns", [["--reason-column", "reason"], ["--primary-column", "topic", "--reason-column", "subtopic", "--customer-column", "who"]])  # fmt: skip
 def test_train_makes_a_pack_that_evaluate_and_label_take(labelled: Path, tmp_path: Path, columns: list[str]) -> None:
     pack = tmp_path / "pack"
     text = run("train", "--labelled", str(labelled), "--text-column", "body", *columns, "--out", str(pack))
     assert "secondary right, every text answered" in text
     assert "fewer than 10 texts" in text
-    assert sorted(path.name for path in pack.iterdir()) == ["model", "policy.yaml", "taxonomy.yaml"]
+    assert sorted(path.name for path in pack.iterdir()) == [
+        "mislabelled.csv",
+        "model",
+        "policy.yaml",
+        "report.json",
+        "report.md",
+        "taxonomy.yaml",
+    ]
     report = tmp_path / "scores.json"
     text = run("evaluate", str(labelled), "--pack", str(pack), "--text-column", "body", "--json", str(report))
     assert "All figures" in text
@@ -93,10 +101,29 @@ def test_train_makes_a_pack_that_evaluate_and_label_take(labelled: Path, tmp_pat
 
 
 def test_train_wants_one_of_its_two_forms(labelled: Path) -> None:
-    assert "give either --pack NAME" in run("train", code=2)
-    assert "name the labels' columns" in run(
-        "train", "--labelled", str(labelled), "--out", "x", "--text-column", "body", code=2
+    assert "give either --labelled FILE and --out FOLDER, or --pack NAME" in run("train", code=2)
+    columns = ["--text-column", "body", "--reason-column", "reson"]
+    assert "no column 'reson'; did you mean 'reason'?" in run(
+        "train", "--labelled", str(labelled), "--out", "x", *columns, code=2
     )
+
+
+def test_labels_that_do_not_depend_on_the_text_are_said_first_and_end_with_three(tmp_path: Path) -> None:
+    file = tmp_path / "random.csv"
+    words = [a + b + c for a in "bdk" for b in "aeiou" for c in "lmn"]
+    draw = random.Random(3)
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["text", "reason"])
+        writer.writerows([" ".join(draw.sample(words, 8)) + f" {n}", draw.choice(["One", "Two"])] for n in range(200))
+    command = ["train", "--labelled", str(file), "--out", str(tmp_path / "pack")]
+    text = run(*command, code=3)
+    assert text.index("The labels do not depend on the text.") < text.index("How good it is")
+    report = (tmp_path / "pack" / "report.md").read_text(encoding="utf-8")
+    assert report.splitlines()[2].startswith("> **Warning: the labels do not depend on the text")
+    assert "do not depend" in (tmp_path / "pack" / "model" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    run(*command, "--force")
+    run("label", str(file), "--pack", str(tmp_path / "pack"), "--out", str(tmp_path / "out.csv"))
 
 
 def test_evaluate_reads_subjects_as_label_does(tmp_path: Path) -> None:
@@ -119,7 +146,7 @@ def test_evaluate_reads_subjects_as_label_does(tmp_path: Path) -> None:
 def test_half_a_label_is_named(labelled: Path, tmp_path: Path) -> None:
     with labelled.open("a", encoding="utf-8") as stream:
         stream.write("half,,delivery,,c1\n")
-    columns = ["--primary-column", "topic", "--secondary-column", "subtopic"]
+    columns = ["--primary-column", "topic", "--reason-column", "subtopic"]
     text = run(
         "train", "--labelled", str(labelled), "--text-column", "body", *columns, "--out", str(tmp_path / "p"), code=2
     )
@@ -157,7 +184,7 @@ def test_the_version_is_shown() -> None:
 
 def test_evaluate_names_a_wrong_reason(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("text,reason\nx,delivery.nowhere\n")
-    assert "row 1: 'delivery.nowhere' is not an id of taxonomy 'retail'" in run(
+    assert "row 1: 'delivery.nowhere' is no secondary reason of taxonomy 'retail'" in run(
         "evaluate", str(tmp_path / "in.csv"), code=2
     )
 

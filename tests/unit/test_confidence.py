@@ -134,7 +134,7 @@ def test_groups_and_equal_texts_are_joined_until_nothing_is_shared() -> None:
 def test_training_on_one_group_only_is_refused() -> None:
     texts, ids, _ = random_texts(12, seed=2)
     taxonomy = cr.Taxonomy.from_pairs([(f"p{i}", f"s{j}") for i in range(2) for j in range(2)])
-    with pytest.raises(TrainingError, match="all texts are of one group"):
+    with pytest.raises(TrainingError, match="all texts are of one customer"):
         train(LabelledTexts(tuple(texts), tuple(ids), ("webform",) * 12), taxonomy)
 
 

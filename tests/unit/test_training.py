@@ -11,6 +11,7 @@ from contact_reasons.bundle import read_bundle
 from contact_reasons.classifier import quantise_rows
 from contact_reasons.errors import TrainingError
 from contact_reasons.packs import model_card, new_pack
+from contact_reasons.records import RankedReason
 from contact_reasons.resources import pack_files
 from contact_reasons.training import LabelledTexts, clean_sha256, near_repeats, read_labelled_texts, score_labels, train
 from tests.conftest import tiny_data
@@ -77,7 +78,7 @@ def test_thin_repeated_and_contradicting_texts_are_mentioned(tmp_path: Path) -> 
     more = LabelledTexts(
         (*data.texts, "where is my parcel", "Where is my  parcel"), (*data.reasons, "delivery.track", "delivery.late")
     )
-    notes = new_pack(tmp_path / "pack", more).training["notes"]
+    notes = new_pack(tmp_path / "pack", more).manifest.training["notes"]
     assert any(note.startswith("fewer than 10 texts: billing.invoice (5)") for note in notes)
     assert "2 texts repeat another one; repeats were kept on one side of every split" in notes
     assert "1 texts occur with different reasons" in notes
@@ -114,6 +115,29 @@ def test_scores_count_what_is_reported_and_what_is_left(retail: cr.Pipeline) -> 
     parts = ("reported_secondary", "reported_primary_only", "left_to_a_person")
     assert sum(scores[part]["hits"] for part in parts) == 2
     json.dumps(scores)
+
+
+def test_reliability_counts_what_is_reported_by_bands_of_confidence() -> None:
+    ranked = (RankedReason("a.x", 0.5),)
+
+    def label(primary: str | None, secondary: str | None, confidence: float) -> cr.ReasonLabel:
+        return cr.ReasonLabel(
+            primary=primary, secondary=secondary, confidence=confidence, abstained=primary is None, ranked=ranked
+        )
+
+    labels = [
+        label("a", "a.x", 0.95),
+        label("a", "a.x", 1.0),
+        label("a", None, 0.62),
+        label("a", "a.x", 0.61),
+        label(None, None, 0.3),
+    ]
+    bands = score_labels(["a.x", "a.y", "a.y", None, "a.x"], labels)["reliability"]
+    assert [(band["from"], band["to"], band["hits"], band["total"]) for band in bands] == [
+        (0.6, 0.7, 1, 2),
+        (0.95, 1.0, 1, 2),
+    ]
+    assert [band["mean_confidence"] for band in bands] == pytest.approx([0.615, 0.975])
 
 
 def test_labels_of_ones_own_become_a_pack(tmp_path: Path) -> None:
