@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from scipy.stats import binomtest
@@ -69,7 +70,7 @@ def accuracy(run: Run) -> dict[str, Any]:
         for name, values in found.items():
             values |= {key: answers[name][key] for key in ("choice", "choosing_seconds", "training_seconds")}
         sets[data.name] = sizes(data) | {"peers": found}
-    return {"sets": sets, "left_out": run.left_out, "stamp": run.stamp()}
+    return {"sets": sets, "left_out": run.left_out, "stamp": run.stamp(run.our_full_models(sets))}
 
 
 def sizes(data: DataSet) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def few_shots(run: Run) -> dict[str, Any]:
             if peer.name in run.failed:
                 return
             train, archive = few_shot(data.train, seed)
-            folder = run.work / "few_shot" / data.name / peer.name / str(seed)
+            folder = few_shot_folder(run, data.name, peer.name, seed)
             unlabelled = archive if peer.name == "ours_teacher" else []
             answer = run.train(core, peer, train, data.test.texts, folder, seed, unlabelled)
             if answer is None:
@@ -116,8 +117,20 @@ def few_shots(run: Run) -> dict[str, Any]:
         "seeds": list(run.seeds),
         "sets": sets,
         "left_out": run.left_out,
-        "stamp": run.stamp(),
+        "stamp": run.stamp(
+            {
+                f"{peer.name}, {name}, seed {seed}": few_shot_folder(run, name, peer.name, seed)
+                for name in sets
+                for peer in run.peers
+                for seed in run.seeds[:1]
+                if peer.name.startswith("ours")
+            }
+        ),
     }
+
+
+def few_shot_folder(run: Run, name: str, peer: str, seed: int) -> Path:
+    return run.work / "few_shot" / name / peer / str(seed)
 
 
 def few_shot_peers(run: Run, data: DataSet, seed: int) -> list[Peer]:

@@ -143,7 +143,7 @@ def speed_lines(section: dict[str, Any], *, with_chart: bool) -> list[str]:
     for name, values in section["peers"].items():
         shared = f" + {megabytes(values['shared_bytes'])}" if values["shared_bytes"] else ""
         lines.append(
-            f"| {PEERS[name].title} | {number(values['per_second'])} | {values['per_second'] * rate / 1e6:.2g} | "
+            f"| {PEERS[name].title} | {number(values['per_second'])} | {values['bytes_per_second'] / 1e6:.2g} | "
             f"{number(values['one_microseconds'])} µs, {number(values['one_microseconds_p95'])} µs | "
             f"{values['load_seconds']:.2f} s | {values['peak_bytes'] / 1e6:,.0f} | "
             f"{megabytes(values['model_bytes'])}{shared} |"

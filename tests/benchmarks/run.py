@@ -9,6 +9,7 @@ import platform
 import re
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -140,17 +141,14 @@ class Run:
     def model_folder(self, peer: Peer, name: str) -> Path:
         return self.work / "models" / name / peer.name
 
-    def stamp(self) -> dict[str, Any]:
-        """Of what the figures of a section are: versions, machine, and the arrays of the trained models."""
-        return {
-            "machine": machine(),
-            "versions": versions(),
-            "models": {
-                f"{name}/{peer}": sha256_of(self.work / "models" / name / peer)
-                for peer, name in sorted(self._trained)
-                if peer.startswith("ours")
-            },
-        }
+    def stamp(self, models: dict[str, Path]) -> dict[str, Any]:
+        """Of what the figures of a section are: machine, versions, and the SHA-256 of our trained models by name."""
+        found = {name: sha256_of(folder) for name, folder in models.items() if folder.is_dir()}
+        return {"machine": machine(), "versions": versions(), "models": found}
+
+    def our_full_models(self, names: Iterable[str]) -> dict[str, Path]:
+        own = [peer for peer in self.peers if peer.name.startswith("ours")]
+        return {f"{peer.name}, {name}": self.model_folder(peer, name) for name in names for peer in own}
 
 
 def machine() -> str:

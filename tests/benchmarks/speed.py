@@ -50,7 +50,7 @@ def speed(run: Run) -> dict[str, Any]:
         "two_threads": two_threads(run, peers, data, file),
         "handle": handle(run, core),
         "left_out": run.left_out,
-        "stamp": run.stamp(),
+        "stamp": run.stamp(run.our_full_models([data.name])),
     }
 
 
@@ -89,16 +89,18 @@ def python_start(repeats: int) -> float:
 
 def rounds(run: Run, peers: list[Peer], data: DataSet, core: int, file: Path, found: dict[str, Any]) -> None:
     """Batches and single texts in turns A B C A B C …, so that all meet the same disturbances."""
+    texts = json.loads(file.read_text(encoding="utf-8"))
+    size = {peer.name: min(peer.batch_texts, len(texts)) for peer in peers}
     per_second: dict[str, list[float]] = {peer.name: [] for peer in peers}
     single: dict[str, list[list[float]]] = {peer.name: [] for peer in peers}
     with ExitStack() as stack:
         workers = {peer.name: stack.enter_context(serve(run, peer, data, [core])) for peer in peers}
         for worker in workers.values():
-            n_texts = worker.ask(texts=str(file))["texts"]
+            worker.ask(texts=str(file))
         for turn in range(run.rounds):
             for peer in peers:
-                size = min(peer.batch_texts, n_texts)
-                per_second[peer.name].append(size / workers[peer.name].ask(batch=size)["seconds"])
+                seconds = workers[peer.name].ask(batch=size[peer.name])["seconds"]
+                per_second[peer.name].append(size[peer.name] / seconds)
             for peer in peers:
                 single[peer.name].append(workers[peer.name].ask(one=N_ONE)["microseconds"])
             run.say(f"speed, round {turn + 1} of {run.rounds}")
@@ -106,9 +108,11 @@ def rounds(run: Run, peers: list[Peer], data: DataSet, core: int, file: Path, fo
             found[name]["peak_bytes"] = worker.ask()["peak_bytes"]
     for peer in peers:
         all_single = sorted(value for values in single[peer.name] for value in values)
+        bytes_a_text = statistics.mean(len(text.encode()) for text in texts[: size[peer.name]])
         found[peer.name] |= {
-            "batch_texts": min(peer.batch_texts, n_texts),
+            "batch_texts": size[peer.name],
             "per_second": statistics.median(per_second[peer.name]),
+            "bytes_per_second": statistics.median(per_second[peer.name]) * bytes_a_text,
             "per_second_by_round": per_second[peer.name],
             "one_microseconds": statistics.median(all_single),
             "one_microseconds_p95": all_single[int(0.95 * (len(all_single) - 1))],

@@ -57,7 +57,7 @@ def test_the_harness_measures_and_writes_its_pages(tmp_path: Path) -> None:
     assert full["peers"]["words_lr"]["mcnemar"]["ours"]["secondary"] == {"ours_only": 0, "theirs_only": 0, "p": 1.0}
     assert full["peers"]["words_lr"]["choice"] in (3, 10, 30)
     assert set(engine["speed"]["peers"]["words_lr"]["ratios"]) == {"ours"}
-    assert list(engine["accuracy"]["stamp"]["models"]) == ["banking77/ours"]
+    assert list(engine["accuracy"]["stamp"]["models"]) == ["ours, banking77"]
 
     assert (out / "docs" / "explanation" / "measurements.md").read_text() == page(results)
     readme = (out / "README.md").read_text()
