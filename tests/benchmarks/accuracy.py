@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 
 from contact_reasons.evaluation import proportion
 from tests.benchmarks.data import N_PER_REASON, DataSet, few_shot
-from tests.benchmarks.peers import Peer
+from tests.benchmarks.peers import PEERS, Peer
 from tests.benchmarks.processes import on_all_cores
 from tests.benchmarks.run import Run
 
@@ -148,7 +148,7 @@ def averages(
         for seed in seeds
     ]
     result: dict[str, dict[str, Any]] = {}
-    for name in dict.fromkeys(name for name, _ in sorted(answers, key=lambda key: key[1])):
+    for name in [name for name in PEERS if any(name == at for at, _ in answers)]:
         took_part = [found[name] for found in by_seed if name in found]
         values: dict[str, Any] = {"seeds": len(took_part)}
         for level in LEVELS:

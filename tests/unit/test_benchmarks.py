@@ -55,7 +55,7 @@ def test_the_harness_measures_and_writes_its_pages(tmp_path: Path) -> None:
         assert measured["per_second"] > 0
         assert measured["peak_bytes"] > measured["model_bytes"] > 0
     assert full["peers"]["words_lr"]["mcnemar"]["ours"]["secondary"] == {"ours_only": 0, "theirs_only": 0, "p": 1.0}
-    assert full["peers"]["words_lr"]["choice"] in (3, 10, 30)
+    assert full["peers"]["words_lr"]["choice"] in (3, 10, 30, 100)
     assert set(engine["speed"]["peers"]["words_lr"]["ratios"]) == {"ours"}
     assert list(engine["accuracy"]["stamp"]["models"]) == ["ours, banking77"]
 
