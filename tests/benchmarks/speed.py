@@ -29,6 +29,7 @@ def speed(run: Run) -> dict[str, Any]:
     run.encode()
     data = run.sets()[0]
     peers = [peer for peer in run.peers if peer.name != "setfit"]
+    run.say(f"models of {data.title}, where this run has not trained them yet")
     on_all_cores(lambda core, peer: run.train_full(core, peer, data), peers)
     peers = [peer for peer in peers if peer in run.peers]
     texts = (data.test.texts + data.train.texts)[:N_BATCH]
