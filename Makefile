@@ -36,7 +36,8 @@ models: $(VENV)/demo.ok
 slow: $(VENV)/test.ok
 	$(BIN)/python -m pytest tests/slow -m slow -s
 
-benchmarks: $(VENV)/test.ok
+# Half an hour on two cores. One section alone: .venv/bin/python -m tests.benchmarks --only speed
+benchmarks: $(VENV)/benchmarks.ok
 	$(BIN)/python -m tests.benchmarks
 
 $(BIN)/python:
@@ -53,6 +54,10 @@ $(VENV)/test.ok: pyproject.toml setup.py constraints.txt | $(BIN)/python
 
 $(VENV)/lint.ok: pyproject.toml setup.py constraints.txt | $(VENV)/test.ok
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[lint]'
+	@touch $@
+
+$(VENV)/benchmarks.ok: pyproject.toml setup.py constraints.txt | $(VENV)/test.ok
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[benchmarks]'
 	@touch $@
 
 clean:
