@@ -8,28 +8,40 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
-from scipy.optimize import minimize_scalar
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
-from sklearn.svm import LinearSVC
 
-from contact_reasons.classifier.engine import ModelArrays, quantise_rows
+from contact_reasons.classifier.archive import Encoder, NeighbourLabels, PriorEncoder, encode
+from contact_reasons.classifier.engine import HiddenLayer, ModelArrays, quantise_rows
 from contact_reasons.classifier.features import Vocabulary, count_features, normalise
 from contact_reasons.classifier.model import ReasonModel, ReasonProbabilities, as_list, as_texts, primary_index
+from contact_reasons.classifier.parts import (
+    Mix,
+    Parts,
+    PartSettings,
+    Targets,
+    TextRows,
+    fit_mix,
+    fit_parts,
+    held_out_scores,
+    read_rows,
+)
+from contact_reasons.classifier.prior import TokenPrior, shipped_prior
 from contact_reasons.errors import TrainingError, nearest, shorten
 
 __all__ = ["ReasonClassifier"]
 
 FloatArray = npt.NDArray[np.float64]
+Float32Array = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 
 class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Texts to one coherent distribution over secondary reasons.
 
-    A primary's probability is the sum over its secondaries, and the predicted primary is always the parent
-    of the predicted secondary. Texts should be clean: see `contact_reasons.clean_text`.
+    Linear heads on word and character n-grams and, added to their scores, hidden layers over tokens and words, of which tokens begin as
+    vectors that know what words mean. The factors of the sum are fitted on held-out texts. A primary's probability is the sum over its
+    secondaries, and the predicted primary is always the parent of the predicted secondary. Texts should be clean: see `contact_reasons.clean_text`.
 
     Parameters
     ----------
@@ -39,10 +51,18 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Features in fewer training texts are dropped.
     class_weight : None or 'balanced', default=None
         As in scikit-learn.
+    hidden_units : int, default=128
+        Units of each hidden layer; 0 for linear heads alone.
+    members : int, default=4
+        Hidden layers, trained from different random starts and averaged; >= 1.
     calibration_folds : int, default=5
-        Held-out folds on which the sharpness of the distribution is fitted, >= 2.
+        Held-out folds on which the factors are fitted, >= 2.
+    prior : TokenPrior, optional
+        Token vectors to begin with; by default the shipped ones.
     random_state : int, default=0
         Same texts, ids and seed: same weights.
+    n_jobs : int, optional
+        Processes while training; by default one a core, and one for fewer than 3,000 texts. Changes no weight.
 
     Attributes
     ----------
@@ -52,6 +72,8 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Primary ids, sorted.
     model_ : ReasonModel
         The arrays that label.
+    mix_ : Mix
+        Factors of the two parts.
     out_of_fold_ : ReasonProbabilities
         For each training text, what models that had not seen it say; texts out of scope follow at the end.
         Equal chances for all reasons where no model could be trained without the text.
@@ -71,14 +93,22 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         C: float = 0.5,
         min_df: int = 2,
         class_weight: str | None = None,
+        hidden_units: int = 128,
+        members: int = 4,
         calibration_folds: int = 5,
+        prior: TokenPrior | None = None,
         random_state: int = 0,
+        n_jobs: int | None = None,
     ) -> None:
         self.C = C
         self.min_df = min_df
         self.class_weight = class_weight
+        self.hidden_units = hidden_units
+        self.members = members
         self.calibration_folds = calibration_folds
+        self.prior = prior
         self.random_state = random_state
+        self.n_jobs = n_jobs
 
     def fit(
         self,
@@ -87,8 +117,10 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         out_of_scope: Any = None,
         groups: Sequence[Any] | None = None,
+        unlabelled: Any = None,
+        teacher: Encoder | None = None,
     ) -> Self:
-        """Train on texts and their secondary ids.
+        """Train on texts and their secondary ids, and on an archive of unlabelled texts if there is one.
 
         Parameters
         ----------
@@ -96,12 +128,16 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Texts: a list, an array, or a pandas, polars or Arrow column.
         y : sequence of str, length n
             Ids ``'primary.secondary'``.
-        out_of_scope : sequence of str, optional
+        out_of_scope : sequence of str, length m, optional
             Texts that belong to no reason, such as spam.
-        groups : sequence, length n, optional
+        groups : sequence, length n or n + m, optional
             Texts of equal group, such as of one customer, are kept on one side of every held-out split; an empty
-            group or None is a group of its own.
+            group or None is a group of its own; those of texts out of scope come last.
             Texts that are equal once normalised always are.
+        unlabelled : sequence of str, optional
+            The archive: a teacher learns the labels and labels it, this classifier learns from both. Texts that also have a label are left out.
+        teacher : object with ``encode(texts) -> ndarray``, optional
+            A sentence encoder, such as `contact_reasons.classifier.teachers.minilm`; by default the mean of the token vectors.
 
         Raises
         ------
@@ -118,31 +154,39 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise TrainingError(
                 f"{len(ids)} texts with {len(classes)} reasons; a classifier needs at least two reasons, each with texts"
             )
+        if teacher is not None and unlabelled is None:
+            raise TrainingError("a teacher without unlabelled texts has nothing to label; give unlabelled=texts too")
         index = {reason: i for i, reason in enumerate(classes)}
-        target = np.array([index[reason] for reason in ids] + [len(classes)] * len(outside), dtype=np.int64)
-        everything = texts + outside
-        counts = count_features(everything)
-        vocabulary = Vocabulary.learn(counts, len(everything), min_df=self.min_df)
+        labels = np.array([index[reason] for reason in ids] + [len(classes)] * len(outside), dtype=np.int64)
+        judged = texts + outside
+        keys = _fold_keys(judged, groups, len(texts))
+        archive = [] if unlabelled is None else _without(as_texts(unlabelled), judged)
+        prior = self.prior or shipped_prior()
+        vocabulary, rows = self._read(judged + archive, prior)
+        n_columns = len(classes) + bool(outside)
+        settings = PartSettings(self.C, self.class_weight, self.hidden_units, self.members, self.random_state)
+        training = _Training(rows, labels, n_columns, _vectors(prior), settings, self.n_jobs)
+        if archive:
+            training.learn_from(encode(teacher or PriorEncoder(prior), judged + archive))
+
+        held_out, self.mix_ = training.held_out(_stratified_folds(labels, keys, self.calibration_folds))
+        arrays = _arrays(training.fit(), self.mix_, vocabulary, rows.word_ids, prior)
+        self.classes_ = np.array(classes)
+        self.primaries_ = np.array(primary_index(classes)[0])
+        self.model_ = ReasonModel(classes, arrays)
+        self.out_of_fold_ = self.model_.distribution(held_out)
+        self.n_features_in_ = 1
+        return self
+
+    def _read(self, texts: list[str], prior: TokenPrior) -> tuple[Vocabulary, TextRows]:
+        counts = count_features(texts)
+        vocabulary = Vocabulary.learn(counts, len(texts), min_df=self.min_df)
         if not vocabulary.n_features:
             raise TrainingError(
                 f"no word or letter sequence occurs in {self.min_df} texts or more, so there is nothing to learn from; "
                 "give more texts or set min_df=1"
             )
-        rows = vocabulary.weigh(counts, len(everything))
-        n_columns = len(classes) + bool(outside)
-
-        keys = _fold_keys(everything, groups, len(texts))
-        held_out = self._held_out_scores(rows, target, keys, n_columns)
-        sharpness = _fit_sharpness(held_out, target)
-        weights, intercept = self._fit_heads(rows, target, n_columns)
-
-        self.classes_ = np.array(classes)
-        self.primaries_ = np.array(primary_index(classes)[0])
-        arrays = ModelArrays(vocabulary, *quantise_rows(weights), intercept.astype(np.float32))
-        self.model_ = ReasonModel(classes, arrays, sharpness)
-        self.out_of_fold_ = self.model_.distribution(held_out)
-        self.n_features_in_ = 1
-        return self
+        return vocabulary, read_rows(vocabulary.weigh(counts, len(texts)), vocabulary.is_char, texts, prior)
 
     def predict(self, X: Any) -> npt.NDArray[np.str_]:
         """Most probable secondary id of each text, shape (n,)."""
@@ -179,46 +223,127 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise TrainingError(
                 f"class_weight is {shorten(self.class_weight)}; {nearest(self.class_weight, ['balanced'])} or None"
             )
+        for name, least in (("hidden_units", 0), ("members", 1)):
+            value = getattr(self, name)
+            if not (isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least):
+                raise TrainingError(f"{name} is {shorten(value)}; it must be a whole number, at least {least}")
         if not (isinstance(self.calibration_folds, int | np.integer) and self.calibration_folds >= 2):
             raise TrainingError(f"calibration_folds is {shorten(self.calibration_folds)}; it must be at least 2")
 
-    def _fit_heads(
-        self, rows: sparse.csr_matrix, target: IntArray, n_columns: int
-    ) -> tuple[npt.NDArray[np.float32], FloatArray]:
-        """One linear head a class present in ``target``; the others score far below all of these."""
-        present = np.unique(target)
-        weights = np.zeros((rows.shape[1], n_columns), dtype=np.float32)
-        intercept = np.full(n_columns, _ABSENT)
-        heads = LinearSVC(C=self.C, class_weight=self.class_weight, random_state=self.random_state, max_iter=5000)
-        heads.fit(rows, target)
-        coef, bias = heads.coef_, heads.intercept_
-        if len(present) == 2:
-            coef, bias = np.vstack([-coef, coef]), np.concatenate([-bias, bias])
-        weights[:, present] = coef.T.astype(np.float16)  # as bundles store them
-        intercept[present] = bias
-        return weights, intercept
+class _Training:
+    """Rows of labelled texts, then of the archive; what the archive stands for is known once a teacher has seen it."""
 
-    def _held_out_scores(
-        self, rows: sparse.csr_matrix, target: IntArray, keys: list[str], n_columns: int
-    ) -> FloatArray:
-        folds = _stratified_folds(target, keys, self.calibration_folds)
-        scores = np.zeros((len(target), n_columns))
-        for fold in range(self.calibration_folds):
-            inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-            if not len(outside):
-                continue
-            if len(np.unique(target[inside])) < 2:
-                continue  # nothing to learn from: these rows are left without an opinion, never scored by a model that saw them
-            weights, intercept = self._fit_heads(rows[inside], target[inside], n_columns)
-            scores[outside] = rows[outside] @ weights + intercept
-        return scores
+    def __init__(
+        self,
+        rows: TextRows,
+        labels: IntArray,
+        n_columns: int,
+        vectors: Float32Array,
+        settings: PartSettings,
+        n_jobs: int | None,
+    ) -> None:
+        self.rows, self.labels, self.n_columns = rows, labels, n_columns
+        self.vectors, self.settings, self.n_jobs = vectors, settings, n_jobs
+        self.neighbours: NeighbourLabels | None = None
+
+    def learn_from(self, sentence_vectors: Float32Array) -> None:
+        """Let a teacher label the archive."""
+        self.neighbours = NeighbourLabels(sentence_vectors, self.n_columns, self.settings.seed)
+
+    def targets(self, inside: IntArray) -> tuple[IntArray, Targets]:
+        """Rows to learn from if only these labelled ones are known, and their targets."""
+        if self.neighbours is None:
+            return inside, Targets(self.labels[inside])
+        start = self.neighbours.teach(inside, self.labels[inside])
+        return self._with_archive(inside, self.neighbours.agree(start, inside, self.labels[inside], _AGREEMENT))
+
+    def _with_archive(self, inside: IntArray, said: Float32Array) -> tuple[IntArray, Targets]:
+        known = np.concatenate([inside, np.arange(len(self.labels), len(said))])
+        soft = said[known]
+        return known, Targets(soft.argmax(axis=1), soft, soft.max(axis=1))
+
+    def fit(self) -> Parts:
+        """Parts trained on everything; with an archive twice, the first ones helping to label it."""
+        every = np.arange(len(self.labels))
+        known, targets = self.targets(every)
+        if self.neighbours is None:
+            return self._fit(known, targets)
+        student = self._fit(known, targets)
+        hidden = [member.scores(self.rows.tokens, self.rows.words, self.vectors) for member in student.hidden]
+        scores = self.rows.features @ student.weights + student.intercept + (np.mean(hidden, axis=0) if hidden else 0)
+        chances = np.exp(scores - scores.max(axis=1, keepdims=True))
+        both = (chances / chances.sum(axis=1, keepdims=True) + self.neighbours.teach(every, self.labels)) / 2
+        said = self.neighbours.agree(both.astype(np.float32), every, self.labels, _SECOND_AGREEMENT)
+        return self._fit(*self._with_archive(every, said))
+
+    def _fit(self, known: IntArray, targets: Targets) -> Parts:
+        return fit_parts(self.rows.take(known), targets, self.n_columns, self.vectors, self.settings, self.n_jobs)
+
+    def held_out(self, folds: IntArray) -> tuple[FloatArray, Mix]:
+        """Mixed scores of every labelled text by models that have not seen it, and the factors of the mix."""
+        linear, hidden = (np.zeros((len(self.labels), self.n_columns)) for _ in range(2))
+        sides = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(int(folds.max()) + 1)]
+        # a fold whose other folds hold one class has nothing to learn from: its rows are left without an opinion
+        sides = [(i, o) for i, o in sides if len(o) and len(np.unique(self.labels[i])) > 1]
+        jobs = [(known, outside, targets) for inside, outside in sides for known, targets in (self.targets(inside),)]
+        found = held_out_scores(self.rows, jobs, self.n_columns, self.vectors, self.settings, self.n_jobs)
+        for (_, outside), (of_linear, of_hidden) in zip(sides, found, strict=True):
+            linear[outside], hidden[outside] = of_linear, of_hidden
+        asked = np.concatenate([np.zeros(0, np.int64), *(outside for _, outside in sides)])
+        mix = fit_mix(linear[asked], hidden[asked], self.labels[asked], with_hidden=self.settings.hidden_units > 0)
+        return mix.linear * linear + mix.hidden * hidden, mix
 
 
-_ABSENT = -10.0
-"""Score of a reason that the training texts of a fold lack: far below every real one."""
+_AGREEMENT = 0.8
+"""Share of its neighbours in a text's distribution while a teacher labels the archive."""
 
-_USUAL_SHARPNESS = 6.0
-"""Taken where no text could be held out; about what larger sets give."""
+_SECOND_AGREEMENT = 0.6
+"""The same once the student helps."""
+
+
+def _vectors(prior: TokenPrior) -> Float32Array:
+    return prior.vectors * prior.vector_scale[:, None]
+
+
+def _arrays(
+    parts: Parts, mix: Mix, vocabulary: Vocabulary, word_ids: IntArray, prior: TokenPrior
+) -> ModelArrays:
+    """The parts as one set of arrays: hidden layers side by side, factors folded in."""
+    rows, scale = quantise_rows(parts.weights)
+    intercept = mix.linear * parts.intercept
+    layer = None
+    if parts.hidden:
+        share = mix.hidden / len(parts.hidden)
+        intercept = intercept + share * np.sum([member.out_bias for member in parts.hidden], axis=0)
+        tuned_rows, tuned_scale = quantise_rows(np.hstack([member.tuned for member in parts.hidden]))
+        word_rows, word_scale = quantise_rows(np.hstack([member.words for member in parts.hidden]))
+        layer = HiddenLayer(
+            prior,
+            parts.hidden[0].tuned_ids.astype(np.int32),
+            tuned_rows,
+            tuned_scale,
+            np.hstack([member.projection for member in parts.hidden]),
+            word_ids.astype(np.int32),
+            word_rows,
+            word_scale,
+            np.concatenate([member.bias for member in parts.hidden]),
+            np.vstack([member.out for member in parts.hidden]) * np.float32(share),
+        )
+    return ModelArrays(
+        vocabulary, rows, (scale * mix.linear).astype(np.float32), intercept.astype(np.float32), layer
+    )
+
+
+def _without(texts: list[str], known: Sequence[str]) -> list[str]:
+    """Distinct texts that are not known."""
+    seen = {" ".join(normalise(text).split()) for text in known}
+    kept = []
+    for text in texts:
+        key = " ".join(normalise(text).split())
+        if key not in seen:
+            seen.add(key)
+            kept.append(text)
+    return kept
 
 
 def _as_ids(ids: Any, n_texts: int) -> list[str]:
@@ -248,7 +373,7 @@ def _fold_keys(texts: Sequence[str], groups: Iterable[Any] | None, n_labelled: i
     least hash, so that it depends on neither order nor chance. An empty group joins nothing.
     """
     group_of = [] if groups is None else list(groups)
-    if groups is not None and len(group_of) != n_labelled:
+    if groups is not None and len(group_of) not in (n_labelled, len(texts)):
         raise TrainingError(f"{n_labelled} texts but {len(group_of)} groups; give one group a text")
     leader: dict[str, str] = {}
 
@@ -288,20 +413,3 @@ def _stratified_folds(target: IntArray, keys: Sequence[str], n_folds: int) -> In
     return folds
 
 
-def _fit_sharpness(scores: FloatArray, target: IntArray) -> float:
-    """Factor on the scores that makes the softmax most likely on held-out texts (Guo et al. 2017, temperature scaling)."""
-    scored = np.flatnonzero(scores[np.arange(len(target)), target] > _ABSENT)  # the model knew the true reason
-    scored = scored[scores[scored].any(axis=1)]
-    if not len(scored):
-        return _USUAL_SHARPNESS
-    scores, target = scores[scored], target[scored]
-    rows = np.arange(len(target))
-
-    def loss(log_factor: float) -> float:
-        scaled = scores * np.exp(log_factor)
-        top = scaled.max(axis=1)
-        log_norm = top + np.log(np.exp(scaled - top[:, None]).sum(axis=1))
-        return float((log_norm - scaled[rows, target]).mean())
-
-    found = minimize_scalar(loss, bounds=(np.log(0.5), np.log(30.0)), method="bounded", options={"xatol": 1e-4})
-    return float(np.exp(found.x))
