@@ -22,7 +22,7 @@ class Recipe:
 
     Parameters
     ----------
-    C, min_df, class_weight, calibration_folds
+    C, min_df, class_weight, hidden_units, members, calibration_folds
         As for `ReasonClassifier`.
     wanted_error : float
         Share of wrong answers, among those reported, at which the thresholds aim; in (0, 1).
@@ -32,6 +32,8 @@ class Recipe:
     C: float = 0.5
     min_df: int = 2
     class_weight: str | None = None
+    hidden_units: int = 128
+    members: int = 4
     calibration_folds: int = 5
     wanted_error: float = 0.1
     seed: int = 0

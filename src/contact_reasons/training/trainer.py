@@ -166,6 +166,8 @@ class _Fitting:
             C=recipe.C,
             min_df=recipe.min_df,
             class_weight=recipe.class_weight,
+            hidden_units=recipe.hidden_units,
+            members=recipe.members,
             calibration_folds=recipe.calibration_folds,
             random_state=recipe.seed,
         )
@@ -173,7 +175,7 @@ class _Fitting:
             [self.clean[row] for row in inside],
             [reasons[row] for row in inside],
             out_of_scope=[self.clean[row] for row in order[len(inside) :]] or None,
-            groups=[self.sides.keys[row] for row in inside],
+            groups=[self.sides.keys[row] for row in order],
             **self.more,
         )
         return classifier, order
