@@ -138,9 +138,12 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         self.classes_ = np.array(classes)
         self.primaries_ = np.array(primary_index(classes)[0])
-        arrays = ModelArrays(vocabulary, *quantise_rows(weights), intercept.astype(np.float32))
-        self.model_ = ReasonModel(classes, arrays, sharpness)
-        self.out_of_fold_ = self.model_.distribution(held_out)
+        rows_8_bit, scale = quantise_rows(weights)
+        arrays = ModelArrays(
+            vocabulary, rows_8_bit, scale * np.float32(sharpness), (intercept * sharpness).astype(np.float32)
+        )
+        self.model_ = ReasonModel(classes, arrays)
+        self.out_of_fold_ = self.model_.distribution(held_out * sharpness)
         self.n_features_in_ = 1
         return self
 
