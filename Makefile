@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-wheel lint types models benchmarks slow clean
+.PHONY: demo test test-wheel lint types models prior benchmarks slow clean
 
 demo: $(VENV)/demo.ok
 	@mkdir -p demo
@@ -32,6 +32,10 @@ types: $(VENV)/lint.ok
 models: $(VENV)/demo.ok
 	$(BIN)/contact-reasons train --pack retail
 
+# Make the shared prior again from the sentence encoder: a quarter of an hour. Every model with a hidden layer must be trained again then.
+prior: $(VENV)/teacher.ok
+	$(BIN)/python tools/make_prior.py
+
 # Not part of the fast suite: statistical and fault-injection tests, and measurements on public texts.
 slow: $(VENV)/test.ok
 	$(BIN)/python -m pytest tests/slow -m slow -s
@@ -54,6 +58,10 @@ $(VENV)/test.ok: pyproject.toml setup.py constraints.txt | $(BIN)/python
 
 $(VENV)/lint.ok: pyproject.toml setup.py constraints.txt | $(VENV)/test.ok
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[lint]'
+	@touch $@
+
+$(VENV)/teacher.ok: pyproject.toml setup.py constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[teacher]'
 	@touch $@
 
 $(VENV)/benchmarks.ok: pyproject.toml setup.py constraints.txt | $(VENV)/test.ok

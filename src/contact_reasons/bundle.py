@@ -1,39 +1,56 @@
 """A trained model as a directory of plain data: ``manifest.json`` and ``arrays.npz``. Loading runs no code.
 
-Format 1. ``manifest.json`` says what the model is, which files belong to it (with SHA-256) and which arrays they hold; its own
-``seal`` is the SHA-256 of everything else in it. ``arrays.npz`` is an uncompressed zip of ``.npy`` files without
-pickles. Hashes find damage and mix-ups; they are no signature. To change the format: raise `FORMAT`, keep one bundle of
-the old number under ``tests/formats/``, and teach `read_bundle` both.
+Format 2. ``manifest.json`` says what the model is, which files belong to it (with SHA-256) and which arrays they hold; its own
+``seal`` is the SHA-256 of everything else in it. ``arrays.npz`` (see `contact_reasons.arrays`) holds the very arrays of
+`ModelArrays`. A model with a hidden layer names the SHA-256 of its `TokenPrior`, which is the shipped one or lies in the
+folder ``prior/`` of the directory. Hashes find damage and mix-ups; they are no signature. To change the format: raise `FORMAT`,
+keep one bundle of the old number under ``tests/formats/``, and teach `read_bundle` all of them.
 
 Reading checks in this order: manifest, format, versions, checksums, array shapes; only then is anything built.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
+import contextlib
 import json
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from contact_reasons.classifier import ModelArrays, ReasonModel, Vocabulary, quantise_rows
+from contact_reasons.arrays import ArrayType, open_arrays, pack_arrays, read_bytes, sha256_of
+from contact_reasons.classifier import HiddenLayer, ModelArrays, ReasonModel, TokenPrior, Vocabulary, quantise_rows
+from contact_reasons.classifier.prior import prior_sha256, read_prior, shipped_prior, write_prior
 from contact_reasons.confidence import Thresholds
 from contact_reasons.errors import BundleError, shorten
 
-__all__ = ["FORMAT", "Bundle", "Manifest", "read_bundle", "write_bundle"]
+__all__ = ["FORMAT", "Bundle", "Manifest", "PriorRef", "TaxonomyRef", "read_bundle", "write_bundle"]
 
-FORMAT: Final = 1
-_MANIFEST, _ARRAYS = "manifest.json", "arrays.npz"
+FORMAT: Final = 2
+_MANIFEST, _ARRAYS, _PRIOR = "manifest.json", "arrays.npz", "prior"
 _MAX_MANIFEST_BYTES: Final = 16 * 1024 * 1024
-_DTYPES: Final = {"hashes": "<u8", "is_char": "|b1", "idf": "<f4", "weights": "<f2", "intercept": "<f8"}
+_MISSING: Final = f"a model is a directory with {_MANIFEST} and {_ARRAYS}, as `contact-reasons train` writes it"
+
+_FEATURES: Final = {"hashes": ("<u8", 1), "is_char": ("|b1", 1), "idf": ("<f4", 1)}
+_FORMAT_1: Final = {**_FEATURES, "weights": ("<f2", 2), "intercept": ("<f8", 1)}
+_LINEAR: Final = {**_FEATURES, "rows": ("|i1", 2), "row_scale": ("<f4", 1), "intercept": ("<f4", 1)}
+_HIDDEN: Final = {
+    "tuned_ids": ("<i4", 1),
+    "tuned_rows": ("|i1", 2),
+    "tuned_scale": ("<f4", 1),
+    "projection": ("<f4", 2),
+    "word_ids": ("<i4", 1),
+    "word_rows": ("|i1", 2),
+    "word_scale": ("<f4", 1),
+    "hidden_bias": ("<f4", 1),
+    "out": ("<f4", 2),
+}
+"""Type and number of dimensions of each array; the hidden ones bear the names of `HiddenLayer`."""
 
 
 class _Frozen(BaseModel):
@@ -48,6 +65,12 @@ class TaxonomyRef(_Frozen):
     sha256: str
 
 
+class PriorRef(_Frozen):
+    """Which prior a model was trained with."""
+
+    sha256: str
+
+
 class Manifest(_Frozen):
     """What a bundle is and holds.
 
@@ -59,8 +82,9 @@ class Manifest(_Frozen):
     taxonomy : TaxonomyRef
     classes : tuple of str
         Sorted secondary ids.
-    sharpness : float
     knows_scope : bool
+    prior : PriorRef or None
+        None for a model without a hidden layer.
     thresholds : mapping of str to float or None
     thresholds_from : str
         On which texts the thresholds were fitted, and what they aim at.
@@ -79,13 +103,13 @@ class Manifest(_Frozen):
     library_versions: Mapping[str, str]
     taxonomy: TaxonomyRef
     classes: tuple[str, ...] = Field(min_length=2)
-    sharpness: float = Field(gt=0, lt=1e6)
     knows_scope: bool
+    prior: PriorRef | None
     thresholds: Mapping[str, float | None]
     thresholds_from: str
     training: Mapping[str, Any]
     scores: Mapping[str, Any]
-    arrays: Mapping[str, tuple[int, ...]]
+    arrays: Mapping[str, tuple[Annotated[int, Field(ge=0)], ...]]
     files: Mapping[str, str]
 
 
@@ -112,7 +136,8 @@ def write_bundle(
 ) -> Manifest:
     """Write a model directory; the same model gives the same bytes.
 
-    The manifest is written last and renamed into place, so that a directory with a manifest is whole.
+    The prior of a model with a hidden layer is written along only if it is not the shipped one. The manifest is written
+    last and renamed into place, so that a directory with a manifest is whole.
 
     Raises
     ------
@@ -120,29 +145,24 @@ def write_bundle(
         If the directory cannot be written.
     """
     path = Path(path)
-    arrays: dict[str, npt.NDArray[Any]] = {
-        "hashes": model.arrays.vocabulary.hashes,
-        "is_char": model.arrays.vocabulary.is_char,
-        "idf": model.arrays.vocabulary.idf,
-        "weights": model.arrays.row_scale[:, None] * model.arrays.rows,
-        "intercept": model.arrays.intercept,
-    }
-    arrays = {name: np.ascontiguousarray(array, dtype=_DTYPES[name]) for name, array in arrays.items()}
-    content = _zip_arrays(arrays)
+    arrays = _stored_arrays(model.arrays)
+    content = pack_arrays(arrays)
+    hidden = model.arrays.hidden
+    prior = None if hidden is None else PriorRef(sha256=prior_sha256(hidden.prior))
     manifest = Manifest(
         format=FORMAT,
         package_version=package_version,
         library_versions=dict(library_versions),
         taxonomy=taxonomy,
         classes=model.classes,
-        sharpness=model.sharpness,
         knows_scope=model.knows_scope,
+        prior=prior,
         thresholds={"secondary": thresholds.secondary, "primary": thresholds.primary},
         thresholds_from=thresholds_from,
         training=dict(training),
         scores=dict(scores),
         arrays={name: array.shape for name, array in arrays.items()},
-        files={_ARRAYS: hashlib.sha256(content).hexdigest()},
+        files={_ARRAYS: sha256_of(content)},
     )
     data = manifest.model_dump(mode="json")
     data["seal"] = _seal(data)
@@ -150,6 +170,9 @@ def write_bundle(
         path.mkdir(parents=True, exist_ok=True)
         (path / _MANIFEST).unlink(missing_ok=True)
         (path / _ARRAYS).write_bytes(content)
+        _remove_prior(path / _PRIOR)
+        if hidden is not None and prior is not None and prior.sha256 != shipped_prior().sha256:
+            write_prior(path / _PRIOR, hidden.prior, {"name": "of this model alone"})
         temporary = path / f"{_MANIFEST}.tmp"
         temporary.write_text(json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
         os.replace(temporary, path / _MANIFEST)
@@ -160,15 +183,31 @@ def write_bundle(
     return manifest
 
 
-def _zip_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
-    """The arrays as an uncompressed ``.npz``, the same bytes on every version of Python (`numpy.savez` differs by zipfile)."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(arrays):
-            member = io.BytesIO()
-            np.lib.format.write_array(member, arrays[name], version=(1, 0), allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0)), member.getvalue())
-    return buffer.getvalue()
+def _stored_arrays(model: ModelArrays) -> dict[str, npt.NDArray[Any]]:
+    """Arrays of a model by name, in the types of the format."""
+    vocabulary = model.vocabulary
+    arrays = {
+        "hashes": vocabulary.hashes,
+        "is_char": vocabulary.is_char,
+        "idf": vocabulary.idf,
+        "rows": model.rows,
+        "row_scale": model.row_scale,
+        "intercept": model.intercept,
+    }
+    if model.hidden is not None:
+        arrays.update({name: getattr(model.hidden, name) for name in _HIDDEN})
+    return {
+        name: array.astype((_LINEAR | _HIDDEN)[name][0], casting="equiv", copy=False)
+        for name, array in arrays.items()
+    }
+
+
+def _remove_prior(folder: Path) -> None:
+    """Remove what an older model of this directory had there, and nothing else."""
+    for name in ("prior.json", "arrays.npz"):
+        (folder / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def read_bundle(path: str | Path) -> Bundle:
@@ -180,30 +219,65 @@ def read_bundle(path: str | Path) -> Bundle:
         If it is missing, truncated, tampered with, of another format, or inconsistent, saying which file and what to do.
     """
     path = Path(path)
-    manifest = _read_manifest(path)
-    content = _read_file(path / _ARRAYS)
-    expected = manifest.files.get(_ARRAYS)
-    if hashlib.sha256(content).hexdigest() != expected:
-        raise BundleError(
-            f"{path / _ARRAYS}: the SHA-256 is not the one in {_MANIFEST}; the file is damaged, truncated or from another "
-            "model: restore the directory or train the model again"
-        )
-    arrays = _read_arrays(path / _ARRAYS, content, manifest)
+    manifest, sharpness = _read_manifest(path)
+    arrays = _read_arrays(path, manifest)
     _check_consistent(path, arrays, manifest)
-    vocabulary = Vocabulary(arrays["hashes"], arrays["is_char"], arrays["idf"])
-    rows, row_scale = quantise_rows(arrays["weights"].astype(np.float32))
-    model = ReasonModel(
-        manifest.classes,
-        ModelArrays(vocabulary, rows, row_scale, arrays["intercept"].astype(np.float32)),
-        manifest.sharpness,
-    )
+    prior = None if manifest.prior is None else _read_prior(path, manifest, manifest.prior)
+    try:
+        model = ReasonModel(manifest.classes, _model_arrays(arrays, prior, sharpness))
+    except ValueError as exc:
+        raise BundleError(f"{path / _ARRAYS}: {exc}") from None
     thresholds = Thresholds(manifest.thresholds["secondary"], manifest.thresholds["primary"])
     return Bundle(model, thresholds, manifest)
 
 
-def _read_manifest(path: Path) -> Manifest:
+def _read_arrays(path: Path, manifest: Manifest) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of the format, in the shapes of the manifest."""
+    file = path / _ARRAYS
+    types = _FORMAT_1 if manifest.format == 1 else _LINEAR | (_HIDDEN if manifest.prior is not None else {})
+    content = read_bytes(file, belongs_to=_MISSING)
+    if set(manifest.arrays) != set(types):
+        raise BundleError(
+            f"{path / _MANIFEST}: it names the arrays {sorted(manifest.arrays)}; expected {sorted(types)}"
+        )
+    expected = {name: ArrayType(dtype, manifest.arrays[name]) for name, (dtype, _) in types.items()}
+    for name, (_, n_dimensions) in types.items():
+        if len(expected[name].shape) != n_dimensions:
+            raise BundleError(
+                f"{path / _MANIFEST}: the array {name!r} has shape {expected[name].shape}; it must have {n_dimensions} dimensions"
+            )
+    return open_arrays(file, content, manifest.files.get(_ARRAYS), expected)
+
+
+def _read_prior(path: Path, manifest: Manifest, wanted: PriorRef) -> TokenPrior:
+    """The prior in the directory, or the shipped one; it must be the one that the model was trained with."""
+    own = path / _PRIOR
+    is_own = any((own / name).exists() for name in ("prior.json", "arrays.npz"))
+    prior = read_prior(own) if is_own else shipped_prior()
+    if prior.sha256 != wanted.sha256:
+        place = f"the one in {own} is" if is_own else "this version of contact-reasons ships"
+        raise BundleError(
+            f"{path}: the model was trained with the prior {wanted.sha256[:16]}…, and {place} {prior.sha256[:16]}…: "
+            f"train the model again, or install contact-reasons {manifest.package_version}, which wrote it"
+        )
+    return prior
+
+
+def _model_arrays(arrays: Mapping[str, npt.NDArray[Any]], prior: TokenPrior | None, sharpness: float) -> ModelArrays:
+    """Arrays of either format as a model has them; format 1 had float16 weights, and a factor on all scores beside them."""
+    vocabulary = Vocabulary(arrays["hashes"], arrays["is_char"], arrays["idf"])
+    if "weights" in arrays:
+        rows, scale = quantise_rows(arrays["weights"].astype(np.float32))
+        factor = np.float32(sharpness)
+        return ModelArrays(vocabulary, rows, scale * factor, (arrays["intercept"] * sharpness).astype(np.float32))
+    hidden = None if prior is None else HiddenLayer(prior, **{name: arrays[name] for name in _HIDDEN})
+    return ModelArrays(vocabulary, arrays["rows"], arrays["row_scale"], arrays["intercept"], hidden)
+
+
+def _read_manifest(path: Path) -> tuple[Manifest, float]:
+    """The manifest, and the factor on scores that manifests of format 1 name."""
     file = path / _MANIFEST
-    raw = _read_file(file)
+    raw = read_bytes(file, belongs_to=_MISSING)
     if len(raw) > _MAX_MANIFEST_BYTES:
         raise BundleError(f"{file}: {len(raw):,} bytes; a manifest has at most {_MAX_MANIFEST_BYTES:,}")
     try:
@@ -214,9 +288,9 @@ def _read_manifest(path: Path) -> Manifest:
         raise BundleError(
             f"{file}: not a manifest ({type(exc).__name__}); the file is damaged or truncated: restore it"
         ) from exc
-    if data.get("format") != FORMAT:
+    if type(data.get("format")) is not int or not 1 <= data["format"] <= FORMAT:
         raise BundleError(
-            f"{file}: format {shorten(data.get('format'))}; this version of contact-reasons reads format {FORMAT}: "
+            f"{file}: format {shorten(data.get('format'))}; this version of contact-reasons reads formats 1 to {FORMAT}: "
             "install the version that wrote it, or train the model again"
         )
     seal = data.pop("seal", None)
@@ -225,75 +299,31 @@ def _read_manifest(path: Path) -> Manifest:
             f"{file}: the seal does not fit its content; the manifest was changed by hand or damaged: restore it"
         )
     try:
+        sharpness = 1.0
+        if data["format"] == 1:
+            sharpness = TypeAdapter(_Sharpness).validate_python(data.pop("sharpness", None))
+            data["prior"] = None
         manifest = Manifest.model_validate(data)
     except ValidationError as exc:
         error = exc.errors()[0]
-        place = ".".join(map(str, error["loc"]))
+        place = ".".join(map(str, error["loc"])) or "sharpness"
         raise BundleError(f"{file}, {place}: {error['msg']}; the manifest is not one of this package") from None
-    return manifest
+    return manifest, sharpness
+
+
+_Sharpness = Annotated[float, Field(gt=0, lt=1e6)]
 
 
 def _seal(data: Mapping[str, Any]) -> str:
-    return hashlib.sha256(
-        json.dumps(data, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    ).hexdigest()
-
-
-def _read_file(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except FileNotFoundError:
-        raise BundleError(
-            f"{file}: the file is not there; a model is a directory with {_MANIFEST} and {_ARRAYS}, as `contact-reasons train` writes it"
-        ) from None
-    except OSError as exc:
-        raise BundleError(
-            f"{file}: the file cannot be read ({exc.strerror or exc}); check the path and the rights"
-        ) from exc
-
-
-def _read_arrays(file: Path, content: bytes, manifest: Manifest) -> dict[str, npt.NDArray[Any]]:
-    """Arrays of the zip, after a look at its directory: nothing compressed, nothing unexpected, nothing pickled."""
-    arrays: dict[str, npt.NDArray[Any]] = {}
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            infos = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            if set(infos) != set(_DTYPES) or set(manifest.arrays) != set(_DTYPES):
-                raise BundleError(f"{file}: it holds the arrays {sorted(infos)}; expected {sorted(_DTYPES)}")
-            for name, info in infos.items():
-                if info.compress_type != zipfile.ZIP_STORED or info.file_size > len(content):
-                    raise BundleError(f"{file}: the array {name!r} is compressed; bundles hold plain arrays")
-                arrays[name] = _read_array(file, name, archive.read(info), tuple(manifest.arrays[name]))
-    except BundleError:
-        raise
-    except Exception as exc:  # a forged zip or header can fail in any way; none of them is ours
-        raise BundleError(f"{file}: not a valid array file ({type(exc).__name__}); restore the directory") from exc
-    return arrays
-
-
-def _read_array(file: Path, name: str, raw: bytes, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """One ``.npy``, its header compared with the manifest before any memory is asked for."""
-    stream = io.BytesIO(raw)
-    if np.lib.format.read_magic(stream) != (1, 0):
-        raise BundleError(f"{file}: the array {name!r} is of another version of the .npy format")
-    found_shape, column_major, dtype = np.lib.format.read_array_header_1_0(stream, max_header_size=4096)
-    if dtype.str != _DTYPES[name] or found_shape != shape or column_major:
-        raise BundleError(
-            f"{file}: the array {name!r} is {dtype.str} {found_shape}; the manifest says {_DTYPES[name]} {shape}"
-        )
-    return np.frombuffer(raw, dtype, offset=stream.tell()).reshape(shape)
+    return sha256_of(json.dumps(data, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
 
 def _check_consistent(path: Path, arrays: Mapping[str, npt.NDArray[Any]], manifest: Manifest) -> None:
-    n_features = arrays["hashes"].size
-    n_columns = len(manifest.classes) + manifest.knows_scope
-    shapes: dict[str, tuple[int, ...]] = {
-        "hashes": (n_features,),
-        "is_char": (n_features,),
-        "idf": (n_features,),
-        "intercept": (n_columns,),
-    }
-    shapes["weights"] = (n_features, n_columns)
+    """What arrays and manifest say of each other; the shapes of the layers are checked where they are built."""
+    n_features, n_columns = arrays["hashes"].size, len(manifest.classes) + manifest.knows_scope
+    shapes: dict[str, tuple[int, ...]] = {"is_char": (n_features,), "idf": (n_features,), "intercept": (n_columns,)}
+    if manifest.format == 1:
+        shapes["weights"] = (n_features, n_columns)
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise BundleError(
@@ -303,9 +333,11 @@ def _check_consistent(path: Path, arrays: Mapping[str, npt.NDArray[Any]], manife
         raise BundleError(f"{path / _MANIFEST}: classes must be distinct, sorted ids 'primary.secondary'")
     if n_features and not (arrays["hashes"][1:] > arrays["hashes"][:-1]).all():
         raise BundleError(f"{path}: the feature hashes are not sorted and unique")
-    for name in ("idf", "weights", "intercept"):
-        if not np.isfinite(arrays[name]).all():
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise BundleError(f"{path}: the array {name!r} holds values that are not finite")
+    if (arrays["is_char"].view(np.uint8) > 1).any():
+        raise BundleError(f"{path}: the array 'is_char' holds values that are neither true nor false")
     if set(manifest.thresholds) != {"secondary", "primary"} or not all(
         t is None or 0 <= t <= 1 for t in manifest.thresholds.values()
     ):

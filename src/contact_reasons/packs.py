@@ -227,7 +227,7 @@ def model_card(manifest: Manifest, taxonomy: Taxonomy) -> str:
         "",
         f"- Trained on {training['texts']:,} texts and {training['texts_out_of_scope']:,} out of scope ({training['origin']}); "
         f"SHA-256 `{training['sha256'][:16]}…`, seed {training['recipe']['seed']}.",
-        f"- {training['features']:,} features of words and letters, linear heads, sharpness {manifest.sharpness:.3f}.",
+        f"- {training['features']:,} features of words and letters, linear heads.",
         f"- Reports a secondary from confidence {_threshold(manifest, 'secondary')}, else a primary from "
         f"{_threshold(manifest, 'primary')}, else leaves the contact to a person. Fitted on {manifest.thresholds_from}.",
         *(f"- **Warning: {alarm}.**" for alarm in training.get("alarms", ())),

@@ -1,4 +1,4 @@
-"""Where shipped taxonomies and models lie, in a wheel, an editable install or a checkout."""
+"""Where shipped taxonomies, models and the prior lie, in a wheel, an editable install or a checkout."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from contact_reasons.errors import PackError, nearest, shorten
 
-__all__ = ["PackFiles", "pack_files", "pack_names"]
+__all__ = ["PackFiles", "pack_files", "pack_names", "prior_folder"]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -30,6 +30,11 @@ def _root() -> Path:
 def pack_names() -> tuple[str, ...]:
     """Names of the shipped packs, sorted."""
     return tuple(sorted(path.parent.name for path in (_root() / "taxonomies").glob("*/taxonomy.yaml")))
+
+
+def prior_folder() -> Path:
+    """Folder of the shipped prior. Existence is checked by whoever reads it."""
+    return _root() / "models" / "prior"
 
 
 class PackFiles(NamedTuple):

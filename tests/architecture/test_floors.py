@@ -20,6 +20,7 @@ from tests.conftest import ROOT
 SRC = ROOT / "src" / "contact_reasons"
 FLOORS = {
     "errors": 0,
+    "arrays": 1,
     "records": 1,
     "text": 1,
     "resources": 1,

@@ -1,4 +1,4 @@
-"""Taxonomies and models are found from a wheel, from a wheel built from the sdist, and from an editable install."""
+"""Taxonomies, models and the prior are found from a wheel, from a wheel built from the sdist, and from an editable install."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ assert out.label.primary == "delivery", out
 from contact_reasons.resources import pack_files
 files = pack_files("retail")
 assert files.texts.joinpath("training.jsonl").is_file()
+from contact_reasons.classifier.prior import shipped_prior
+assert shipped_prior().n_tokens > 20_000
 print(pathlib.Path(cr.__file__).parent)
 print(files.taxonomy)
 """
@@ -88,8 +90,12 @@ def test_a_wheel_carries_taxonomies_and_models(origin: str, source: Path, sdist:
         names = archive.namelist()
         archive.extractall(tmp_path / "site")
     assert not [
-        name for name in names if name.startswith(("tests", "samples", "docs")) or name.endswith((".c", ".h", ".pyx"))
+        name
+        for name in names
+        if name.startswith(("tests", "tools", "samples", "docs")) or name.endswith((".c", ".h", ".pyx"))
     ]
+    assert "contact_reasons/_shipped/models/prior/NOTICE" in names
+    assert not [name for name in names if "prior-texts" in name or "make_prior" in name]
     assert has_kernel(names) == has_compiler()
     assert probe(tmp_path / "site", tmp_path)[1].startswith(str(tmp_path / "site"))
 
@@ -99,6 +105,12 @@ def test_an_sdist_carries_the_kernel_as_source_alone(sdist: Path) -> None:
         names = {Path(name).name for name in archive.getnames()}
     assert {"_kernel.pyx", "_kernel.h", "_kernel_words.h", "_kernel_base.h", "_kernel.pyi"} <= names
     assert not [name for name in names if name == "_kernel.c" or name.endswith((".so", ".pyd"))]
+
+
+def test_an_sdist_carries_what_the_prior_is_made_from(sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"tools/make_prior.py", "tools/prior-texts.jsonl.gz", "models/prior/NOTICE"} <= names
 
 
 def test_without_a_compiler_the_reference_is_installed_and_labels(sdist: Path, tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_tuned_ids_outside_the_prior_are_refused(ids: list[int]) -> None:
 
 
 def test_a_model_survives_pickling_with_its_engine_made_again() -> None:
-    model = ReasonModel(["a.a", "a.b", "a.c", "a.d"], arrays(), 2.0)
+    model = ReasonModel(["a.a", "a.b", "a.c", "a.d"], arrays())
     said = model.predict(TEXTS)
     again = pickle.loads(pickle.dumps(model)).predict(TEXTS)
     assert (again.proba == said.proba).all()
@@ -114,10 +114,10 @@ def test_a_model_survives_pickling_with_its_engine_made_again() -> None:
 
 
 def test_in_scope_is_the_share_of_the_reasons_in_the_whole_softmax() -> None:
-    model = ReasonModel(["a.a", "a.b", "a.c", "a.d"], arrays(), 2.0)
+    model = ReasonModel(["a.a", "a.b", "a.c", "a.d"], arrays())
     scores = np.array([[0.5, -1.0, 2.0, 0.0, 1.5], [0, 0, 0, 0, 900.0], [0, 0, 0, 0, -900.0]])
     proba, in_scope = model.distribution(scores)
-    whole = np.exp(2.0 * (scores[0] - 2.0))
+    whole = np.exp(scores[0] - 2.0)
     np.testing.assert_allclose(in_scope, [1 - whole[4] / whole.sum(), 0.0, 1.0], atol=1e-12)
     np.testing.assert_allclose(proba[0], whole[:4] / whole[:4].sum())
 

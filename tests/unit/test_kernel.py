@@ -226,7 +226,7 @@ def test_scores_are_the_same_bits_alone_in_any_batch_and_with_any_memory(texts: 
 
 def test_threads_change_no_bit() -> None:
     texts = [f"{text} {number}" for number in range(150) for text in KNOWN + ODD[:20]] * 2
-    model = ReasonModel([f"a.r{i:02}" for i in range(N_COLUMNS - 1)], WHOLE, 3.0)
+    model = ReasonModel([f"a.r{i:02}" for i in range(N_COLUMNS - 1)], WHOLE)
     alone = model.predict(texts)
     for n_threads in (2, 5):
         together = model.predict(texts, n_threads=n_threads)

@@ -3,12 +3,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import contact_reasons as cr
 from contact_reasons.bundle import read_bundle
-from contact_reasons.classifier import quantise_rows
 from contact_reasons.errors import TrainingError
 from contact_reasons.packs import model_card, new_pack
 from contact_reasons.records import RankedReason
@@ -155,13 +153,3 @@ def test_a_line_that_is_no_labelled_text_is_named(tmp_path: Path, content: str) 
     file.write_text('{"text": "fine", "reason": "a.b"}\n' + content + "\n")
     with pytest.raises(TrainingError, match=r"texts\.jsonl, line 2"):
         read_labelled_texts(file)
-
-
-def test_weights_are_what_a_bundle_can_hold() -> None:
-    data = tiny_data()
-    ids = [(t, r) for t, r in zip(data.texts, data.reasons, strict=True) if r]
-    model = cr.ReasonClassifier().fit([t for t, _ in ids], [r for _, r in ids]).model_
-    arrays = model.arrays
-    again = quantise_rows((arrays.row_scale[:, None] * arrays.rows).astype(np.float16).astype(np.float32))
-    assert (again[0] == arrays.rows).all()
-    assert (again[1] == arrays.row_scale).all()

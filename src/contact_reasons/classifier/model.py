@@ -91,15 +91,12 @@ class ReasonModel:
     classes : sequence of str, length k
         Secondary ids, sorted so that the secondaries of a primary stand together.
     arrays : ModelArrays
-        Of k columns, or k + 1: a last column scores "out of scope".
-    sharpness : float
-        Factor on the scores before the softmax, fitted on held-out texts (the inverse of a temperature).
+        Of k columns, or k + 1: a last column scores "out of scope". Scores are logits: the distribution is their softmax.
     """
 
-    def __init__(self, classes: Sequence[str], arrays: ModelArrays, sharpness: float) -> None:
+    def __init__(self, classes: Sequence[str], arrays: ModelArrays) -> None:
         self.classes = tuple(classes)
         self.arrays = arrays
-        self.sharpness = sharpness
         self.knows_scope = len(arrays.intercept) > len(self.classes)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -111,7 +108,7 @@ class ReasonModel:
         return make_engine(self.arrays)
 
     def scores(self, texts: Sequence[str]) -> FloatArray:
-        """Raw scores, shape (n, k) or (n, k + 1)."""
+        """Scores, shape (n, k) or (n, k + 1)."""
         return self._score(tuple(texts), 0, len(texts))[0].astype(np.float64)
 
     def predict(self, texts: Sequence[str], n_threads: int = 1) -> ReasonProbabilities:
@@ -161,9 +158,9 @@ class ReasonModel:
         return scores, known
 
     def distribution(self, scores: npt.NDArray[np.floating[Any]]) -> ReasonProbabilities:
-        """Probabilities from raw scores of shape (n, k) or (n, k + 1); see `predict`."""
+        """Softmax of scores of shape (n, k) or (n, k + 1); see `predict`."""
         k = len(self.classes)
-        proba = np.multiply(scores[:, :k], self.sharpness, dtype=np.float64)
+        proba = scores[:, :k].astype(np.float64)
         top = proba.max(axis=1, keepdims=True)
         proba -= top
         np.exp(proba, out=proba)
@@ -171,6 +168,6 @@ class ReasonModel:
         proba /= total
         if not self.knows_scope:
             return ReasonProbabilities(proba, np.ones(len(proba)))
-        outside = scores[:, k] * np.float64(self.sharpness)
+        outside = scores[:, k].astype(np.float64)
         lead = outside - (top + np.log(total))[:, 0]  # log-odds of being out of scope
         return ReasonProbabilities(proba, np.exp(-np.logaddexp(0.0, lead)))

@@ -1,0 +1,167 @@
+"""Files of plain arrays: an uncompressed ``.npz`` whose SHA-256, names, types and shapes are known before it is read.
+
+Reading runs no code and, for files written here, copies no array: each is a read-only view of the file's bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import struct
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from contact_reasons.errors import BundleError
+
+__all__ = ["ArrayType", "open_arrays", "pack_arrays", "read_bytes", "sha256_of"]
+
+_ALIGNMENT: Final = 64
+_PADDING_ID: Final = 0x4E50  # of the zip's extra field that holds zeros
+_LOCAL_HEADER: Final = struct.Struct("<4s22xHH")
+_LOCAL_MAGIC: Final = b"PK\x03\x04"
+_MAX_NPY_HEADER: Final = 4096
+
+
+class ArrayType(NamedTuple):
+    """What an array of a file has to be.
+
+    Parameters
+    ----------
+    dtype : str
+        As `numpy.dtype.str`, such as ``'<f4'``.
+    shape : tuple of int
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+def sha256_of(content: bytes) -> str:
+    """SHA-256 in hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def pack_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """The arrays as an uncompressed ``.npz``, the same bytes on every version of Python (`numpy.savez` differs by zipfile).
+
+    The values of each array begin at a multiple of 64 bytes, so that `open_arrays` need not copy them.
+
+    Examples
+    --------
+    >>> content = pack_arrays({"idf": np.ones(3, dtype="<f4")})
+    >>> open_arrays(Path("x.npz"), content, sha256_of(content), {"idf": ArrayType("<f4", (3,))})["idf"].tolist()
+    [1.0, 1.0, 1.0]
+    """
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(arrays):
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.ascontiguousarray(arrays[name]), version=(1, 0), allow_pickle=False)
+            info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            padding = -(buffer.tell() + _LOCAL_HEADER.size + len(info.filename) + 4) % _ALIGNMENT
+            info.extra = struct.pack("<HH", _PADDING_ID, padding) + bytes(padding)
+            archive.writestr(info, member.getvalue())
+    return buffer.getvalue()
+
+
+def read_bytes(file: Path, *, belongs_to: str) -> bytes:
+    """Content of a file.
+
+    Parameters
+    ----------
+    file : Path
+    belongs_to : str
+        What is missing if the file is, and how to get it: the end of the error's sentence.
+
+    Raises
+    ------
+    BundleError
+        If it is not there or cannot be read.
+    """
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise BundleError(f"{file}: the file is not there; {belongs_to}") from None
+    except OSError as exc:
+        raise BundleError(
+            f"{file}: the file cannot be read ({exc.strerror or exc}); check the path and the rights"
+        ) from exc
+
+
+def open_arrays(
+    file: Path, content: bytes, sha256: str | None, expected: Mapping[str, ArrayType]
+) -> dict[str, npt.NDArray[Any]]:
+    """Read-only arrays of a file's content, after a look at its directory: nothing compressed, unexpected or pickled.
+
+    Parameters
+    ----------
+    file : Path
+        For error messages.
+    content : bytes
+    sha256 : str or None
+        What the SHA-256 of the content has to be.
+    expected : mapping of str to ArrayType
+        The arrays, no more and no fewer. Compared with each header before any memory is asked for.
+
+    Raises
+    ------
+    BundleError
+        If anything differs from what is expected, saying what.
+    """
+    if sha256_of(content) != sha256:
+        raise BundleError(
+            f"{file}: the SHA-256 is not the one written beside it; the file is damaged, truncated or from another "
+            "model: restore the directory or make it again"
+        )
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            infos = archive.infolist()
+        names = sorted(info.filename.removesuffix(".npy") for info in infos)
+        if names != sorted(expected):
+            raise BundleError(f"{file}: it holds the arrays {names}; expected {sorted(expected)}")
+        return {
+            info.filename.removesuffix(".npy"): _array(
+                file, content, info, expected[info.filename.removesuffix(".npy")]
+            )
+            for info in infos
+        }
+    except BundleError:
+        raise
+    except Exception as exc:  # a forged zip or header can fail in any way; none of them is ours
+        raise BundleError(f"{file}: not a valid array file ({type(exc).__name__}); restore the directory") from exc
+
+
+def _array(file: Path, content: bytes, info: zipfile.ZipInfo, expected: ArrayType) -> npt.NDArray[Any]:
+    name = info.filename.removesuffix(".npy")
+    if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
+        raise BundleError(f"{file}: the array {name!r} is compressed; bundles hold plain arrays")
+    magic, name_length, extra_length = _LOCAL_HEADER.unpack_from(content, info.header_offset)
+    start = info.header_offset + _LOCAL_HEADER.size + name_length + extra_length
+    stop = start + info.file_size
+    if magic != _LOCAL_MAGIC or stop > len(content):
+        raise BundleError(f"{file}: the array {name!r} is not where the directory of the file says; restore the file")
+    stream = io.BytesIO(content[start : min(stop, start + _MAX_NPY_HEADER + 16)])
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise BundleError(f"{file}: the array {name!r} is of another version of the .npy format")
+    shape, column_major, dtype = np.lib.format.read_array_header_1_0(stream, max_header_size=_MAX_NPY_HEADER)
+    if dtype.str != expected.dtype or shape != expected.shape or column_major:
+        order = ", column by column" if column_major else ""
+        raise BundleError(
+            f"{file}: the array {name!r} is {dtype.str} {shape}{order}; expected {expected.dtype} {expected.shape}"
+        )
+    size = math.prod(shape) * dtype.itemsize
+    if start + stream.tell() + size != stop:
+        raise BundleError(
+            f"{file}: the array {name!r} has {stop - start - stream.tell():,} bytes of values; {dtype.str} {shape} takes {size:,}"
+        )
+    array = np.frombuffer(content, dtype, math.prod(shape), start + stream.tell()).reshape(shape)
+    if not array.flags.aligned:
+        array = array.copy()
+        array.flags.writeable = False
+    return array
