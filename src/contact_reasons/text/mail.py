@@ -208,7 +208,14 @@ def _without_disclaimers(lines: list[str]) -> list[str]:
 
 def _is_disclaimer(paragraph: str) -> bool:
     """Whether a paragraph speaks of three of the usual things."""
-    lower = paragraph.lower()
-    if sum(any(sign in lower for sign in signs) for signs in _DISCLAIMER_SIGNS) < 3:
+    lower, shown, found = paragraph.lower(), 0, 0
+    for signs in _DISCLAIMER_SIGNS:
+        for sign in signs:
+            if sign in lower:
+                shown += 1
+                break
+    if shown < 3:
         return False
-    return sum(bool(part.search(paragraph)) for part in _DISCLAIMER) >= 3
+    for part in _DISCLAIMER:
+        found += part.search(paragraph) is not None
+    return found >= 3
