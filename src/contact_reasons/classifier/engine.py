@@ -32,7 +32,7 @@ class SlowPathWarning(UserWarning):
 
 
 def quantise_rows(weights: npt.NDArray[np.floating[Any]]) -> tuple[Int8Array, Float32Array]:
-    """Each row as whole numbers from -127 to 127 and a factor: the row's largest magnitude / 127.
+    """Each row as whole numbers from -127 to 127 and a factor: the row's largest magnitude / 127. Half floats are widened first.
 
     Parameters
     ----------
@@ -53,8 +53,9 @@ def quantise_rows(weights: npt.NDArray[np.floating[Any]]) -> tuple[Int8Array, Fl
     scale = np.empty(len(weights), dtype=np.float32)
     for start in range(0, len(weights), _QUANTISED_AT_ONCE):
         some = slice(start, start + _QUANTISED_AT_ONCE)
-        scale[some] = np.abs(weights[some]).max(axis=1, initial=0.0) / 127.0
-        values = weights[some] / np.where(scale[some] > 0, scale[some], np.float32(1))[:, None]
+        values = weights[some].astype(np.result_type(weights, np.float32), copy=False)
+        scale[some] = np.abs(values).max(axis=1, initial=0.0) / 127.0
+        values = values / np.where(scale[some] > 0, scale[some], np.float32(1))[:, None]
         rows[some] = np.clip(np.rint(values, out=values), -127, 127, out=values)
     return rows, scale
 
