@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -56,24 +57,14 @@ def label_rows(said: ReasonProbabilities, classes: Sequence[str], thresholds: Th
         Sorted secondary ids.
     thresholds : Thresholds
     """
-    primaries, starts = primary_index(classes)
+    primaries, starts = _primary_index(tuple(classes))
     joint, sums = _joint(said, starts)
-    best = sums.argmax(axis=1)
-    count = min(_RANKED, joint.shape[1])
-    top = (
-        np.argpartition(-joint, count - 1, axis=1)[:, :count]
-        if count < joint.shape[1]
-        else np.tile(np.arange(count), (len(joint), 1))
-    )
-    values = np.take_along_axis(joint, top, axis=1)
-    order = np.lexsort((top, -values))
-    top, values = np.take_along_axis(top, order, axis=1), np.take_along_axis(values, order, axis=1)
+    top = [_take_best(joint) for _ in range(min(_RANKED, joint.shape[1]))]
+    first = zip(sums.argmax(axis=1).tolist(), sums.max(axis=1).tolist(), strict=True)
     labels = []
-    for indices, chances, primary, primary_chance in zip(
-        top.tolist(), values.tolist(), best.tolist(), sums[np.arange(len(sums)), best].tolist(), strict=True
-    ):
-        ranked = tuple([RankedReason(classes[i], chance) for i, chance in zip(indices, chances, strict=True)])
-        secondary, chance = classes[indices[0]], chances[0]
+    for best, (primary, primary_chance) in zip(zip(*top, strict=True), first, strict=True):
+        ranked = tuple([RankedReason(classes[i], chance) for i, chance in best])
+        secondary, chance = ranked[0].reason, ranked[0].probability
         if thresholds.secondary is not None and chance >= thresholds.secondary and chance > 0:
             label = ReasonLabel(
                 primary=secondary.partition(".")[0],
@@ -94,6 +85,20 @@ def label_rows(said: ReasonProbabilities, classes: Sequence[str], thresholds: Th
             label = ReasonLabel(primary=None, secondary=None, confidence=chance, abstained=True, ranked=ranked)
         labels.append(label)
     return labels
+
+
+_primary_index = functools.lru_cache(maxsize=8)(primary_index)
+
+
+def _take_best(joint: FloatArray) -> list[tuple[int, float]]:
+    """Index and value of the greatest of each row, of equals the first; it is marked as taken by -1."""
+    rows = joint.reshape(-1)
+    at = joint.argmax(axis=1)
+    indices = at.tolist()
+    at += np.arange(0, rows.size, joint.shape[1])
+    values = rows[at].tolist()
+    rows[at] = -1.0
+    return list(zip(indices, values, strict=True))
 
 
 def _joint(said: ReasonProbabilities, starts: npt.NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:

@@ -18,7 +18,6 @@ It never holds a contact's text.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 __all__ = [
@@ -99,6 +98,8 @@ def nearest(wrong: object, known: Iterable[str], *, limit: int = 12) -> str:
     >>> nearest("x", ["delivery", "returns"])
     "known: 'delivery', 'returns'"
     """
+    import difflib
+
     names = [str(name) for name in known]
     close = difflib.get_close_matches(str(wrong)[:100], names[:2000], n=1)
     if close:

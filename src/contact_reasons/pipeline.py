@@ -54,15 +54,29 @@ class Pipeline:
         """
         return self.handle_many([contact])[0]
 
-    def handle_many(self, contacts: Iterable[Contact]) -> list[HandledContact]:
-        """Labels and recommendations of many contacts, equal to `handle` one by one."""
+    def handle_many(self, contacts: Iterable[Contact], n_threads: int = 1) -> list[HandledContact]:
+        """Labels and recommendations of many contacts, equal to `handle` one by one.
+
+        Parameters
+        ----------
+        contacts : iterable of Contact
+        n_threads : int, default=1
+            See `label_texts`; cleaning and routing take one thread.
+
+        Raises
+        ------
+        RecordError
+            If something is not a `Contact`, naming its position.
+        RoutingError
+            As for `handle`, naming the contact.
+        """
         contacts = list(contacts)
         for position, contact in enumerate(contacts):
             if not isinstance(contact, Contact):
                 raise RecordError(
                     f"contacts[{position}] is a {type(contact).__name__}; give a Contact, such as Contact(text=...)"
                 )
-        labels = self.label_texts([contact_text(contact) for contact in contacts])
+        labels = self.label_texts([contact_text(contact) for contact in contacts], n_threads)
         handled = []
         for position, (contact, label) in enumerate(zip(contacts, labels, strict=True)):
             try:
@@ -79,11 +93,18 @@ class Pipeline:
         """The label of a contact, without routing it."""
         return self.label_texts([contact_text(contact)])[0]
 
-    def label_texts(self, clean_texts: Sequence[str]) -> list[ReasonLabel]:
-        """The labels of texts that are clean already (see `clean_text`)."""
+    def label_texts(self, clean_texts: Sequence[str], n_threads: int = 1) -> list[ReasonLabel]:
+        """The labels of texts that are clean already (see `clean_text`).
+
+        Parameters
+        ----------
+        clean_texts : sequence of str, length n
+        n_threads : int, default=1
+            Threads of the model, >= 1. They do not change the answer, and help from a few thousand texts on.
+        """
         clean_texts = as_texts(clean_texts)
         model = self.bundle.model
-        return label_rows(model.predict(clean_texts), model.classes, self.bundle.thresholds)
+        return label_rows(model.predict(clean_texts, n_threads), model.classes, self.bundle.thresholds)
 
     def route(self, contact: Contact, label: ReasonLabel) -> Recommendation:
         """Where to send a contact that has this label."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import random
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +23,8 @@ from hypothesis import strategies as st
 
 import contact_reasons as cr
 from contact_reasons.batch import open_source, route_file
+from contact_reasons.batch.readers import Chunk
+from contact_reasons.batch.writers import CsvParts
 from contact_reasons.errors import BatchError
 from tests.conftest import ROOT
 
@@ -514,3 +518,41 @@ def test_the_unfinished_folder_of_a_finished_job_is_gone_and_files_are_whole(
 def test_a_source_tells_its_columns_without_being_guessed_from_the_first_row(tmp_path: Path) -> None:
     source = open_source(write_jsonl(tmp_path / "in.jsonl", [{"a": 1}, {"b": "x"}, {"a": 2.5, "c": [1]}]))
     assert source.columns == ("a", "b", "c")
+
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+cells = st.sampled_from(
+    ["", "=1+1", "+", "-5", "-5%", "-x", "@a", "＝1", 'a"b', "a,b", "a\nb", "a\rb", "\n", "plain", "é"]
+)
+
+
+@given(
+    rows=st.lists(st.tuples(cells, cells), max_size=6),
+    more=st.lists(
+        st.tuples(st.none() | cells, st.floats(0, 1) | st.none(), st.booleans(), st.integers(1, 9)),
+        min_size=6,
+        max_size=6,
+    ),
+    guard=st.booleans(),
+)
+def test_csv_parts_are_as_written_cell_by_cell(
+    rows: list[tuple[str, str]], more: list[tuple[Any, ...]], guard: bool
+) -> None:
+    given_names, added = ("a", "b"), {"s": "string", "f": "float", "t": "bool", "i": "int"}
+    source: Any = SimpleNamespace(columns=given_names)
+    chunk = Chunk(0, [(i, i) for i in range(len(rows))], [dict(zip(given_names, row, strict=True)) for row in rows])
+    results = {name: [values[i] for values in more[: len(rows)]] for i, name in enumerate(added)}
+    written, made_safe = CsvParts(source, added, ",", guard).part(chunk, results)
+    lines, safe = [], dict.fromkeys((*given_names, *added), 0)
+    for row, values in zip(rows, more, strict=False):
+        texts = ["" if v is None else v if isinstance(v, str) else json.dumps(v) for v in (*row, *values)]
+        for i, name in enumerate(safe):
+            number = texts[i].removesuffix("%").removeprefix("-").isdigit()
+            if guard and texts[i].startswith(FORMULA) and not number:
+                texts[i] = "'" + texts[i]
+                safe[name] += 1
+        line = io.StringIO()
+        csv.writer(line, lineterminator="\r\n").writerow(texts)
+        lines.append(line.getvalue()[:-2] + "\n")
+    assert written == "".join(lines).encode()
+    assert made_safe == {name: count for name, count in safe.items() if count}

@@ -63,6 +63,7 @@ def test_alone_in_batches_and_shuffled_the_answers_are_the_same(
 
 def test_threads_get_the_same_answers(retail: cr.Pipeline, contacts: list[cr.Contact]) -> None:
     expected = retail.handle_many(contacts)
+    assert retail.handle_many(contacts * 5, n_threads=3) == expected * 5
     found: dict[int, list[cr.HandledContact]] = {}
 
     def work(number: int) -> None:

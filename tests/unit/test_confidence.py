@@ -75,6 +75,26 @@ def test_no_threshold_means_never_reported_however_sure() -> None:
     assert all(label.abstained for label in label_rows(said, CLASSES, thresholds))
 
 
+@given(
+    weights=st.lists(st.lists(st.integers(0, 3), min_size=5, max_size=5), min_size=1, max_size=8),
+    scope=st.sampled_from([0.0, 1e-7, 0.5, 1.0]),
+    k=st.integers(1, 5),
+)
+def test_ranked_are_the_most_probable_and_of_equals_the_first_alone_and_among_others(
+    weights: list[list[int]], scope: float, k: int
+) -> None:
+    classes = ("a.u", "a.v", "b.w", "b.x", "c.y")[:k]
+    proba = np.array(weights, dtype=float)[:, :k] + 1e-9
+    said = ReasonProbabilities(proba / proba.sum(axis=1, keepdims=True), np.full(len(proba), scope))
+    labels = label_rows(said, classes, Thresholds(0.5, 0.5))
+    for row, label in enumerate(labels):
+        shown = [float(p) for p in (said.proba[row] * scope).round(6)]
+        order = sorted(range(k), key=lambda i: (-shown[i], i))[:3]
+        assert [(one.reason, one.probability) for one in label.ranked] == [(classes[i], shown[i]) for i in order]
+        alone = ReasonProbabilities(said.proba[row : row + 1], said.in_scope[row : row + 1])
+        assert label_rows(alone, classes, Thresholds(0.5, 0.5)) == [label]
+
+
 def random_texts(n: int, *, seed: int, copies: int = 1) -> tuple[list[str], list[str], list[str]]:
     """Texts of random words with random labels, each text sent by several customers."""
     rng = np.random.default_rng(seed)

@@ -65,6 +65,17 @@ def test_quantised_rows_are_within_half_a_step_and_stable(weights: np.ndarray) -
     np.testing.assert_allclose(again[1], scale, rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_each_of_many_rows_is_quantised_as_alone(dtype: type) -> None:
+    weights = np.random.default_rng(0).normal(size=(2100, 5)).astype(dtype)
+    weights[::7] = 0
+    rows, scale = quantise_rows(weights)
+    for i in (0, 1, 1023, 1024, 2047, 2048, 2099):
+        alone = quantise_rows(weights[i : i + 1])
+        assert rows[i].tolist() == alone[0][0].tolist()
+        assert scale[i] == alone[1][0]
+
+
 def test_the_reference_computes_the_written_formula() -> None:
     model = arrays()
     hidden = model.hidden

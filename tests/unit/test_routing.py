@@ -320,6 +320,33 @@ def test_more_than_sixty_four_rules_still_agree() -> None:
     assert policy.route({"wait": 149}).rule_id == "r149"
 
 
+@given(
+    value=st.integers(-3, 12) | st.floats() | st.sampled_from([-0.0, 2.5, math.inf, -math.inf, 10**400, True]),
+    kind=st.sampled_from(["int", "real"]),
+    limits=st.sampled_from([{}, {"min": 0}, {"max": 9}, {"min": 0, "max": 9}]),
+)
+def test_a_number_is_taken_if_it_is_finite_of_its_kind_and_within_limits(
+    value: Any, kind: str, limits: dict[str, int]
+) -> None:
+    data: dict[str, Any] = {
+        "router": "numbers",
+        "version": "1",
+        "inputs": {"n": {"type": kind, **limits}},
+        "rules": [
+            {"id": "few", "when": {"n": "< 5"}, "then": {"channel": "chat", "priority": 1}},
+            {"id": "many", "when": {}, "then": {"channel": "chat", "priority": 1}},
+        ],
+    }
+    policy = cr.RoutingPolicy.from_dict(data)
+    finite = not isinstance(value, bool) and abs(value) < math.inf
+    inside = finite and limits.get("min", -math.inf) <= value <= limits.get("max", math.inf)
+    if inside and (kind == "real" or value == math.floor(value)):
+        assert policy.route({"n": value}).rule_id == ("few" if value < 5 else "many")
+    else:
+        with pytest.raises(RoutingError, match="'n' is "):
+            policy.route({"n": value})
+
+
 def test_empty_columns_give_empty_answers() -> None:
     assert len(cr.RoutingPolicy.from_dict(POLICY).route_many({name: [] for name in INPUTS}).channel) == 0
 

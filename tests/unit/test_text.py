@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,9 @@ from contact_reasons.text import (
     strip_history,
     strip_signature,
 )
+from contact_reasons.text import lines as lines_module
+from contact_reasons.text import mail as mail_module
+from contact_reasons.text import masking as masking_module
 from tests.strategies import any_text
 
 MAILS = {
@@ -176,3 +180,81 @@ def test_history_and_signature_of_plain_text_are_left_alone() -> None:
     assert strip_signature(
         "Best thing ever\nwas the lamp that broke after two days of very light use in my kitchen at home"
     ).startswith("Best thing")
+
+
+_PIECES = (
+    "parcel|hi| |\n|\n\n|\n\n\n|\r\n|\t|\xa0|\u200b|\u2028|\x85|é|’|😀|>|> |>> |:|--|—|¹|٣|"
+    "On Monday Jo| wrote:|schrieb Jo:|From: a@b.example|Sent: now|Subject: x|To: me|"
+    "-----Original Message-----|  * original-nachricht|Begin forwarded message:|"
+    "Please reply above this line|ABOVE THIS LINE|Sent from my iPhone|Kind regards|Thanks,|Jo Smith|"
+    "see below|This is CONFIDENTIAL|confıdential|CONFİDENTIAL|intended recipient|named addressee|"
+    "privileged|unauthoriſed|disclosed|in error|delete the mail|NOTIFY THE SENDER|virus|malware|"
+    "registered in|company number|consider the environment before you print it|"
+    "thınk before you print|www.example.org|WWW.EXAMPLE.ORG|https://a.example/b|jo@example.org|"
+    "GB82 WEST 1234 5698 7654 32|DE89370400440532013000|XY12ABCDEFGH|#123|#12|AB-10442|A1b2c3d4|"
+    "a²³²1|12/11/2026|£1,299.00|+44 7700 900123|4111 1111 1111 1111|1|23|4-5|6.7|200mm"
+)
+PIECES = _PIECES.split("|")
+pieced_text = st.lists(st.sampled_from(PIECES), max_size=14).flatmap(
+    lambda pieces: st.sampled_from(["", " ", "\n"]).map(lambda gap: gap.join(pieces))
+)
+
+
+@given(text=pieced_text | any_text)
+def test_lines_are_made_plain_as_by_all_replacements(text: str) -> None:
+    slow = lines_module._LINE_ENDS.sub("\n", text)
+    slow = lines_module._INVISIBLE.sub("", lines_module._BLANKS.sub(" ", slow))
+    assert lines_module.plain_lines(text) == lines_module._GAPS.sub("\n\n", slow)
+
+
+def test_no_character_that_is_replaced_is_printable() -> None:
+    for number in range(0x110000):
+        replaced = lines_module._LINE_ENDS.sub("\n", chr(number))
+        replaced = lines_module._INVISIBLE.sub("", lines_module._BLANKS.sub(" ", replaced))
+        assert replaced == chr(number) or not chr(number).isprintable(), hex(number)
+
+
+@given(text=pieced_text | any_text)
+def test_history_is_found_as_by_trying_every_pattern(text: str) -> None:
+    quick = strip_history(text)
+    with mock.patch.object(mail_module, "_has_no_history", return_value=False):
+        assert strip_history(text) == quick
+
+
+@given(text=pieced_text | any_text)
+def test_signatures_and_disclaimers_are_found_as_by_trying_every_pattern(text: str) -> None:
+    quick = strip_signature(text)
+    with mock.patch.object(mail_module, "_DISCLAIMER_SIGNS", (("",),) * len(mail_module._DISCLAIMER)):
+        assert mail_module._strip_end(text) == quick
+
+
+@given(start=st.text(max_size=30), end=st.text(max_size=30), data=st.data())
+def test_every_part_of_a_disclaimer_shows_its_signs_whatever_the_case(
+    start: str, end: str, data: st.DataObject
+) -> None:
+    phrases = [
+        ("confidential",),
+        ("intended for", "intended solely for", "named addressee", "intended recipient"),
+        ("privileged", "unauthorized", "unauthorised", "disclosure"),
+        ("in error", "delete this", "notify the sender"),
+        ("virus", "malware"),
+        ("registered in", "registered office", "company no", "company registration"),
+        ("think before you print", "consider the environment: print"),
+    ]
+    number = data.draw(st.integers(0, len(phrases) - 1))
+    phrase = "".join(
+        data.draw(st.sampled_from([letter, letter.upper(), *{"i": "İı", "s": "ſ", "k": "\u212a"}.get(letter, "")]))
+        for letter in data.draw(st.sampled_from(phrases[number]))
+    )
+    assert mail_module._DISCLAIMER[number].search(phrase)
+    text = f"{start}{phrase}{end}".lower()
+    assert any(sign in text for sign in mail_module._DISCLAIMER_SIGNS[number])
+
+
+@given(text=pieced_text | any_text)
+def test_personal_data_is_masked_as_by_trying_every_pattern(text: str) -> None:
+    slow = masking_module._MAIL.sub("[mail]", masking_module._URL.sub("[url]", text))
+    slow = masking_module._IBAN.sub(masking_module._mask_iban, slow)
+    slow = masking_module._DIGITS.sub(masking_module._mask_digits, slow)
+    slow = masking_module._CODE.sub(masking_module._mask_code, slow)
+    assert mask_personal_data(text) == slow

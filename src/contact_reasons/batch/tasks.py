@@ -107,9 +107,15 @@ class Task(ABC):
         policy = self.rules
         values: list[dict[str, Any]] = [{} for _ in chunk.numbers]
         for name, column in self.inputs.items():
+            known: dict[str, Any] = {}
             for i, value in enumerate(chunk.column(column)):
                 try:
-                    values[i][name] = policy.from_cell(name, value)
+                    if value.__class__ is not str:
+                        values[i][name] = policy.from_cell(name, value)
+                    elif value in known:
+                        values[i][name] = known[value]
+                    else:
+                        values[i][name] = known[value] = policy.from_cell(name, value)
                 except RoutingError as exc:
                     if self.unknown_as_missing and name not in policy.required:
                         values[i][name] = None

@@ -8,8 +8,7 @@ import json
 import re
 import shutil
 from abc import ABC, abstractmethod
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ __all__ = ["PartWriter", "make_writer"]
 
 ROW_GROUP_ROWS: Final = 100_000
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_FORMULA_STARTS: Final = frozenset(_FORMULA)
 _NUMBER: Final = re.compile(r"[-+]?(?:\d[\d.,]*|\.\d+)(?:[eE][-+]?\d+)?%?\Z")
 
 
@@ -67,22 +67,32 @@ def _plain_rows(chunk: Chunk, results: Mapping[str, Sequence[Any]]) -> list[dict
     ]
 
 
+def _plain_columns(
+    chunk: Chunk, results: Mapping[str, Sequence[Any]], names: Sequence[str]
+) -> dict[str, Sequence[Any]]:
+    """The columns of these names, as in `_plain_rows`."""
+    given = {} if isinstance(chunk.rows, list) else _table_columns(chunk.rows)
+    columns = {**given, **results}
+    return {name: columns[name] if name in columns else chunk.column(name) for name in names}
+
+
 def _table_rows(table: Any) -> list[dict[str, Any]]:
-    """Rows of an Arrow table as JSON-like values: dates, times and decimals as text, bytes as hexadecimal."""
+    columns = _table_columns(table)
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _table_columns(table: Any) -> dict[str, list[Any]]:
+    """Columns of an Arrow table as JSON-like values: dates, times and decimals as text, bytes as hexadecimal."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    columns = []
-    for column in table.columns:
+    columns = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
         kind = column.type
         if pa.types.is_temporal(kind) or pa.types.is_decimal(kind):
             column = pc.cast(column, pa.string())
-        columns.append(column)
-    names = table.column_names
-    return [
-        dict(zip(names, map(_json_like, values), strict=True))
-        for values in zip(*(c.to_pylist() for c in columns), strict=True)
-    ]
+        columns[name] = [_json_like(value) for value in column.to_pylist()]
+    return columns
 
 
 def _json_like(value: Any) -> Any:
@@ -118,19 +128,20 @@ class CsvParts(PartWriter):
         self.delimiter, self.formula_guard = delimiter, formula_guard
 
     def part(self, chunk: Chunk, results: Mapping[str, Sequence[Any]]) -> tuple[bytes, dict[str, int]]:
-        escaped: Counter[str] = Counter()
+        escaped: dict[str, int] = {}
         table = []
-        for row in _plain_rows(chunk, results):
-            cells = [_cell(row.get(name)) for name in self.columns]
+        for name, values in _plain_columns(chunk, results, self.columns).items():
+            cells = [value if value.__class__ is str else _cell(value) for value in values]
             if self.formula_guard:
-                for i, cell in enumerate(cells):
-                    if _is_formula(cell):
-                        cells[i] = "'" + cell
-                        escaped[self.columns[i]] += 1
+                unsafe = [i for i, cell in enumerate(cells) if cell[:1] in _FORMULA_STARTS and _is_formula(cell)]
+                for i in unsafe:
+                    cells[i] = "'" + cells[i]
+                if unsafe:
+                    escaped[name] = len(unsafe)
             table.append(cells)
-        return self._encode(table), dict(escaped)
+        return self._encode(zip(*table, strict=True)), escaped
 
-    def _encode(self, table: list[list[str]]) -> bytes:
+    def _encode(self, table: Iterable[Sequence[str]]) -> bytes:
         lines = _Lines()
         csv.writer(lines, delimiter=self.delimiter, lineterminator="\r\n").writerows(table)
         return "".join(lines).encode()
@@ -156,6 +167,10 @@ def _cell(value: Any) -> str:
         return value
     if value is None:
         return ""
+    if value is True or value is False:
+        return "true" if value else "false"
+    if value.__class__ is float and value - value == 0:
+        return repr(value)
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -23,13 +23,16 @@ __all__ = ["Engine", "HiddenLayer", "ModelArrays", "ReferenceEngine", "SlowPathW
 Float32Array = npt.NDArray[np.float32]
 Int8Array = npt.NDArray[np.int8]
 
+_QUANTISED_AT_ONCE = 1024
+"""Rows of weights in work at a time: what fits in a processor's cache."""
+
 
 class SlowPathWarning(UserWarning):
     """The compiled kernel was not built, so that labelling is right but about forty times slower."""
 
 
 def quantise_rows(weights: npt.NDArray[np.floating[Any]]) -> tuple[Int8Array, Float32Array]:
-    """Each row as whole numbers from -127 to 127 and a factor: the row's largest magnitude / 127.
+    """Each row as whole numbers from -127 to 127 and a factor: the row's largest magnitude / 127. Half floats are widened first.
 
     Parameters
     ----------
@@ -46,9 +49,15 @@ def quantise_rows(weights: npt.NDArray[np.floating[Any]]) -> tuple[Int8Array, Fl
     >>> rows.tolist(), (scale * 127).tolist()
     ([[64, -127], [0, 0]], [1.0, 0.0])
     """
-    scale = (np.abs(weights).max(axis=1, initial=0.0) / 127.0).astype(np.float32)
-    divisor = np.where(scale > 0, scale, 1).astype(np.float32)[:, None]
-    return np.clip(np.rint(weights / divisor), -127, 127).astype(np.int8), scale
+    rows = np.empty(weights.shape, dtype=np.int8)
+    scale = np.empty(len(weights), dtype=np.float32)
+    for start in range(0, len(weights), _QUANTISED_AT_ONCE):
+        some = slice(start, start + _QUANTISED_AT_ONCE)
+        values = weights[some].astype(np.result_type(weights, np.float32), copy=False)
+        scale[some] = np.abs(values).max(axis=1, initial=0.0) / 127.0
+        values = values / np.where(scale[some] > 0, scale[some], np.float32(1))[:, None]
+        rows[some] = np.clip(np.rint(values, out=values), -127, 127, out=values)
+    return rows, scale
 
 
 @dataclass(frozen=True, eq=False)

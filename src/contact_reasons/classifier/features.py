@@ -343,10 +343,11 @@ class Vocabulary:
         bits = max(4, (4 * self.n_features).bit_length())
         self._shift = np.uint64(64 - bits)
         self._mask = np.int64((1 << bits) - 1)
-        self._slots = self._fill(bits)
 
-    def _fill(self, bits: int) -> npt.NDArray[np.int32]:
-        slots = np.full(1 << bits, -1, dtype=np.int32)
+    @functools.cached_property
+    def _slots(self) -> npt.NDArray[np.int32]:
+        """Made on first use: the compiled kernel has a table of its own."""
+        slots = np.full(int(self._mask) + 1, -1, dtype=np.int32)
         pending = np.arange(self.n_features, dtype=np.int64)
         at = (self.hashes >> self._shift).astype(np.int64)
         while len(pending):

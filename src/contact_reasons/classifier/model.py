@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -138,6 +137,8 @@ class ReasonModel:
             for start in starts:
                 fill(start)
         else:
+            from concurrent.futures import ThreadPoolExecutor
+
             self._engine  # noqa: B018  made once, before the threads
             with ThreadPoolExecutor(n_threads) as pool:
                 list(pool.map(fill, starts))

@@ -102,6 +102,11 @@ class NumberDomain(Domain):
         return bits | (1 << (self.n_atoms - 1) if cell.missing else 0)
 
     def atom(self, value: Any) -> int:
+        if value.__class__ is float and -math.inf < value < math.inf and self.low <= value <= self.high:
+            if self.kind == "real" or value.is_integer():
+                return bisect.bisect_right(self.cuts, value) - 1
+        elif value.__class__ is int and self.low <= value <= self.high:
+            return bisect.bisect_right(self.cuts, value) - 1
         if is_missing(value):
             if self.nullable:
                 return self.n_atoms - 1

@@ -55,15 +55,19 @@ def uncovered_point(box: Box, boxes: Sequence[Box], *, budget: int = STEP_BUDGET
         region, candidates = pending.pop()
         touching, best, fewest, covered = [], None, len(region) + 1, False
         for candidate in candidates:
-            if not all(own & other for own, other in zip(region, candidate, strict=True)):
-                continue
-            constrained = sum(1 for own, other in zip(region, candidate, strict=True) if own & ~other)
-            if constrained == 0:
-                covered = True
-                break
-            touching.append(candidate)
-            if constrained < fewest:
-                best, fewest = candidate, constrained
+            constrained = 0
+            for own, other in zip(region, candidate, strict=True):
+                if not own & other:
+                    break  # disjoint
+                if own & ~other:
+                    constrained += 1
+            else:
+                if constrained == 0:
+                    covered = True
+                    break
+                touching.append(candidate)
+                if constrained < fewest:
+                    best, fewest = candidate, constrained
         if covered:
             continue
         if best is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from typing import Final
 
@@ -20,6 +19,8 @@ _GAPS: Final = re.compile(r"\n{3,}")
 
 def plain_lines(text: str) -> str:
     """Line ends as ``\\n``, at most one empty line in a row; control, zero-width and direction characters gone."""
+    if text.replace("\n", "").isprintable():  # then it holds none of the characters that are replaced
+        return _GAPS.sub("\n\n", text) if "\n\n\n" in text else text
     return _GAPS.sub("\n\n", _INVISIBLE.sub("", _BLANKS.sub(" ", _LINE_ENDS.sub("\n", text))))
 
 
@@ -28,9 +29,14 @@ _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,30});
 
 def unescape(text: str) -> str:
     """The text with character references such as ``&amp;`` and ``&#8364;`` read; malformed ones stay."""
-    return _ENTITY.sub(lambda match: html.unescape(match.group()), text) if "&" in text else text
+    if "&" not in text:
+        return text
+    import html
+
+    return _ENTITY.sub(lambda match: html.unescape(match.group()), text)
 
 
+_WORD: Final = re.compile(r"\w+")
 _FILLER: Final = frozenset(
     [
         "hi",
@@ -78,4 +84,4 @@ _FILLER: Final = frozenset(
 
 def says_something(text: str) -> bool:
     """Whether any word is left that is not a greeting, a thank-you or "see below"."""
-    return any(word not in _FILLER for word in re.findall(r"\w+", text[:4000].casefold()))
+    return any(word.group() not in _FILLER for word in _WORD.finditer(text[:4000].casefold()))

@@ -38,12 +38,23 @@ _HEADER_SURE: Final = re.compile(
 )
 
 
+_MARKED_LINE: Final = re.compile(r"\n(?:[-_=*>]|[^\S\n])")
+
+
+def _has_no_history(text: str) -> bool:
+    """Whether no pattern of `strip_history` can match: what each of them needs is not in the text."""
+    signs = ":" in text or ">" in text or "above" in text.lower()
+    return not signs and not _MARKED_LINE.search(f"\n{text}")
+
+
 def strip_history(text: str) -> str:
     """The newest message of a mail: quoted lines and everything below a reply or forward header left out.
 
     If nothing that says something is left (a bare "see below", an all-quoted text), the earlier message is
     kept, without its headers and marks.
     """
+    if _has_no_history(text) and says_something(text):
+        return text
     lines = text.split("\n")
     cut, attributions = _history_start(lines)
     quoted = [line.lstrip().startswith(">") for line in lines]
@@ -129,11 +140,25 @@ _DISCLAIMER: Final = tuple(
         r"(?:think|consider) .{0,30}(?:before|environment).{0,20}print",
     )
 )
+_DISCLAIMER_SIGNS: Final = (
+    ("conf",),
+    ("ntended", "named "),
+    ("leged", "unauthor", "clo"),
+    ("n error", "delete ", "fy the "),
+    ("ru", "malware"),
+    ("tered ", "company "),
+    ("before", "ronment"),
+)
+"""For each part of `_DISCLAIMER`, bits of which one is in every text that it finds. None holds an i, s or k, which have more than two cases."""
 _SIGNATURE_LINES, _SIGNATURE_CHARS = 8, 70
 
 
 def strip_signature(text: str) -> str:
-    """The text without sign-off, name block, device line and legal disclaimer at its end."""
+    """The text without sign-off, name block, device line and legal disclaimer at its end; a single line stays whole."""
+    return _strip_end(text) if "\n" in text else text
+
+
+def _strip_end(text: str) -> str:
     lines = [line for line in text.split("\n") if not (len(line) < 90 and _DEVICE.match(line))]
     lines = _without_disclaimers(lines)
     while lines and not lines[-1].strip():
@@ -171,7 +196,7 @@ def _without_disclaimers(lines: list[str]) -> list[str]:
             block.append(line)
             continue
         paragraph = " ".join(block)
-        if len(block) > 40 or sum(bool(part.search(paragraph[:3000])) for part in _DISCLAIMER) < 3:
+        if len(block) > 40 or not _is_disclaimer(paragraph[:3000]):
             kept.extend(block)
         elif len(block) > 1:  # a legal line may stand under the message without a gap
             kept.extend(near for near in block if not any(part.search(near[:1000]) for part in _DISCLAIMER))
@@ -179,3 +204,18 @@ def _without_disclaimers(lines: list[str]) -> list[str]:
             kept.append(line)
         block = []
     return kept
+
+
+def _is_disclaimer(paragraph: str) -> bool:
+    """Whether a paragraph speaks of three of the usual things."""
+    lower, shown, found = paragraph.lower(), 0, 0
+    for signs in _DISCLAIMER_SIGNS:
+        for sign in signs:
+            if sign in lower:
+                shown += 1
+                break
+    if shown < 3:
+        return False
+    for part in _DISCLAIMER:
+        found += part.search(paragraph) is not None
+    return found >= 3
