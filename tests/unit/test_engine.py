@@ -101,7 +101,19 @@ def test_the_reference_computes_the_written_formula() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["rows", "row_scale", "intercept", "tuned_rows", "tuned_scale", "projection", "word_rows", "word_scale", "hidden_bias", "out"]
+    "name",
+    [
+        "rows",
+        "row_scale",
+        "intercept",
+        "tuned_rows",
+        "tuned_scale",
+        "projection",
+        "word_rows",
+        "word_scale",
+        "hidden_bias",
+        "out",
+    ],
 )
 def test_an_array_of_a_wrong_shape_is_refused(name: str) -> None:
     whole = arrays()

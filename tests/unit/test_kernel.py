@@ -71,7 +71,9 @@ def random_model(*, hidden: bool, seed: int = 0) -> ModelArrays:
     vocabulary = Vocabulary.learn(count_features(KNOWN), len(KNOWN), min_df=1)
     rows, scale = quantise_rows(rng.normal(size=(vocabulary.n_features, N_COLUMNS)))
     intercept = rng.normal(size=N_COLUMNS).astype(np.float32)
-    return ModelArrays(vocabulary, rows, scale, intercept, random_layer(rng, np.flatnonzero(~vocabulary.is_char)) if hidden else None)
+    return ModelArrays(
+        vocabulary, rows, scale, intercept, random_layer(rng, np.flatnonzero(~vocabulary.is_char)) if hidden else None
+    )
 
 
 def random_layer(rng: np.random.Generator, words: np.ndarray) -> HiddenLayer:

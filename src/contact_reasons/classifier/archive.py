@@ -59,7 +59,7 @@ class PriorEncoder:
         result = np.zeros((len(texts), self._prior.width), dtype=np.float32)
         for row, tokens in enumerate(self._prior.tokenise(texts)):
             if len(tokens):
-                result[row] = self._prior.vector_scale[tokens] @ self._prior.vectors[tokens] / len(tokens)
+                result[row] = (self._prior.vector_scale[tokens] @ self._prior.vectors[tokens]) / len(tokens)
         return result
 
 

@@ -147,7 +147,7 @@ class ModelArrays:
         if self.hidden is not None:
             _check_shape("out", self.hidden.out, (len(self.hidden.hidden_bias), k))
             words = self.hidden.word_ids
-            known = not len(words) or (0 <= words[0] and words[-1] < f and not self.vocabulary.is_char[words].any())
+            known = not len(words) or (words[0] >= 0 and words[-1] < f and not self.vocabulary.is_char[words].any())
             if not (known and (words[1:] > words[:-1]).all()):
                 raise ValueError(f"word_ids must be sorted, unique indices of word features below {f}")
 

@@ -230,6 +230,7 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not (isinstance(self.calibration_folds, int | np.integer) and self.calibration_folds >= 2):
             raise TrainingError(f"calibration_folds is {shorten(self.calibration_folds)}; it must be at least 2")
 
+
 class _Training:
     """Rows of labelled texts, then of the archive; what the archive stands for is known once a teacher has seen it."""
 
@@ -305,9 +306,7 @@ def _vectors(prior: TokenPrior) -> Float32Array:
     return prior.vectors * prior.vector_scale[:, None]
 
 
-def _arrays(
-    parts: Parts, mix: Mix, vocabulary: Vocabulary, word_ids: IntArray, prior: TokenPrior
-) -> ModelArrays:
+def _arrays(parts: Parts, mix: Mix, vocabulary: Vocabulary, word_ids: IntArray, prior: TokenPrior) -> ModelArrays:
     """The parts as one set of arrays: hidden layers side by side, factors folded in."""
     rows, scale = quantise_rows(parts.weights)
     intercept = mix.linear * parts.intercept
@@ -329,9 +328,7 @@ def _arrays(
             np.concatenate([member.bias for member in parts.hidden]),
             np.vstack([member.out for member in parts.hidden]) * np.float32(share),
         )
-    return ModelArrays(
-        vocabulary, rows, (scale * mix.linear).astype(np.float32), intercept.astype(np.float32), layer
-    )
+    return ModelArrays(vocabulary, rows, (scale * mix.linear).astype(np.float32), intercept.astype(np.float32), layer)
 
 
 def _without(texts: list[str], known: Sequence[str]) -> list[str]:
@@ -411,5 +408,3 @@ def _stratified_folds(target: IntArray, keys: Sequence[str], n_folds: int) -> In
         folds[row] = fold_of_key[key]
         filled[label, folds[row]] += 1
     return folds
-
-

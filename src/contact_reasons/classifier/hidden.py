@@ -94,7 +94,9 @@ class _Adam:
         square = square + np.float32(1 - _BETA_2) * (gradient * gradient - square)
         self._mean[rows], self._square[rows] = mean, square
         size = np.float32(rate / (1 - _BETA_1**step))
-        self._array[rows] -= size * mean / (np.sqrt(square * np.float32(1 / (1 - _BETA_2**step))) + np.float32(_EPSILON))
+        self._array[rows] -= (
+            size * mean / (np.sqrt(square * np.float32(1 / (1 - _BETA_2**step))) + np.float32(_EPSILON))
+        )
 
 
 def fit_hidden(

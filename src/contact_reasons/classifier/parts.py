@@ -14,7 +14,17 @@ from sklearn.svm import LinearSVC
 from contact_reasons.classifier.hidden import HiddenWeights, fit_hidden
 from contact_reasons.classifier.prior import TokenPrior
 
-__all__ = ["Mix", "Parts", "PartSettings", "Targets", "TextRows", "fit_mix", "fit_parts", "held_out_scores", "read_rows"]
+__all__ = [
+    "Mix",
+    "PartSettings",
+    "Parts",
+    "Targets",
+    "TextRows",
+    "fit_mix",
+    "fit_parts",
+    "held_out_scores",
+    "read_rows",
+]
 
 FloatArray = npt.NDArray[np.float64]
 Float32Array = npt.NDArray[np.float32]
@@ -86,7 +96,9 @@ class Targets(NamedTuple):
         return Targets(*(None if values is None else values[rows] for values in self))  # type: ignore[arg-type]
 
 
-def read_rows(features: sparse.csr_matrix, is_char: npt.NDArray[np.bool_], texts: Sequence[str], prior: TokenPrior) -> TextRows:
+def read_rows(
+    features: sparse.csr_matrix, is_char: npt.NDArray[np.bool_], texts: Sequence[str], prior: TokenPrior
+) -> TextRows:
     """The matrices of texts whose features are known; of words and pairs the most frequent get a row of their own."""
     frequency = np.bincount(features.indices, minlength=features.shape[1])
     candidates = np.flatnonzero(~is_char)
@@ -116,7 +128,9 @@ class Parts(NamedTuple):
     hidden: tuple[HiddenWeights, ...]
 
 
-def fit_parts(rows: TextRows, targets: Targets, n_columns: int, vectors: Float32Array, settings: PartSettings, n_jobs: int | None) -> Parts:
+def fit_parts(
+    rows: TextRows, targets: Targets, n_columns: int, vectors: Float32Array, settings: PartSettings, n_jobs: int | None
+) -> Parts:
     """Parts trained on all texts; the same whatever the number of jobs.
 
     Parameters
@@ -160,7 +174,11 @@ def held_out_scores(
         seen, asked = rows.take(inside), rows.take(outside)
         tasks.append(delayed(_held_out_linear)(seen.features, asked.features, targets, n_columns, settings))
         for member in range(min(_MEMBERS_HELD_OUT, _members(settings))):
-            tasks.append(delayed(_held_out_member)(seen, asked, targets, n_columns, vectors, settings, (number + 1) * 100 + member))
+            tasks.append(
+                delayed(_held_out_member)(
+                    seen, asked, targets, n_columns, vectors, settings, (number + 1) * 100 + member
+                )
+            )
     found = _run(tasks, rows.features.shape[0], n_jobs)
     each = 1 + min(_MEMBERS_HELD_OUT, _members(settings))
     result = []
@@ -180,7 +198,9 @@ def _run(tasks: list[Any], n_texts: int, n_jobs: int | None) -> list[Any]:
     return list(Parallel(n_jobs=n_jobs)(tasks))
 
 
-def _fit_linear(features: sparse.csr_matrix, targets: Targets, n_columns: int, settings: PartSettings) -> tuple[Float32Array, FloatArray]:
+def _fit_linear(
+    features: sparse.csr_matrix, targets: Targets, n_columns: int, settings: PartSettings
+) -> tuple[Float32Array, FloatArray]:
     """One linear head a column that occurs; the others score far below all of these."""
     present = np.unique(targets.labels)
     weights = np.zeros((features.shape[1], n_columns), dtype=np.float32)
@@ -195,7 +215,9 @@ def _fit_linear(features: sparse.csr_matrix, targets: Targets, n_columns: int, s
     return weights, intercept
 
 
-def _fit_member(rows: TextRows, targets: Targets, n_columns: int, vectors: Float32Array, settings: PartSettings, member: int) -> HiddenWeights:
+def _fit_member(
+    rows: TextRows, targets: Targets, n_columns: int, vectors: Float32Array, settings: PartSettings, member: int
+) -> HiddenWeights:
     weights = targets.weights
     if settings.class_weight == "balanced":
         counts = np.bincount(targets.labels, minlength=n_columns)
@@ -222,7 +244,13 @@ def _held_out_linear(
 
 
 def _held_out_member(
-    inside: TextRows, outside: TextRows, targets: Targets, n_columns: int, vectors: Float32Array, settings: PartSettings, member: int
+    inside: TextRows,
+    outside: TextRows,
+    targets: Targets,
+    n_columns: int,
+    vectors: Float32Array,
+    settings: PartSettings,
+    member: int,
 ) -> Float32Array:
     weights = _fit_member(inside, targets, n_columns, vectors, settings, member)
     return weights.scores(outside.tokens, outside.words, vectors)
