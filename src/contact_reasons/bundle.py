@@ -197,8 +197,7 @@ def _stored_arrays(model: ModelArrays) -> dict[str, npt.NDArray[Any]]:
     if model.hidden is not None:
         arrays.update({name: getattr(model.hidden, name) for name in _HIDDEN})
     return {
-        name: array.astype((_LINEAR | _HIDDEN)[name][0], casting="equiv", copy=False)
-        for name, array in arrays.items()
+        name: array.astype((_LINEAR | _HIDDEN)[name][0], casting="equiv", copy=False) for name, array in arrays.items()
     }
 
 
