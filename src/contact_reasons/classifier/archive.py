@@ -75,13 +75,13 @@ def encode(encoder: Encoder, texts: Sequence[str]) -> Float32Array:
         raise TrainingError(
             f"the teacher is a {type(encoder).__name__} without encode(texts); give a sentence encoder, such as contact_reasons.classifier.teachers.minilm()"
         )
-    vectors = np.asarray(encoder.encode(list(texts)), dtype=np.float32)
+    vectors: Float32Array = np.asarray(encoder.encode(list(texts)), dtype=np.float32)
     if vectors.ndim != 2 or len(vectors) != len(texts) or not np.isfinite(vectors).all():
         raise TrainingError(
             f"the teacher returned {shorten(str(vectors.shape), 40)} values, or some that are not finite, for {len(texts)} texts; encode(texts) must return one finite vector a text"
         )
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    result: Float32Array = vectors / np.where(lengths > 0, lengths, 1)
+    result: Float32Array = (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
     return result
 
 

@@ -181,10 +181,11 @@ def held_out_scores(
             )
     found = _run(tasks, rows.features.shape[0], n_jobs)
     each = 1 + min(_MEMBERS_HELD_OUT, _members(settings))
-    result = []
+    result: list[tuple[FloatArray, FloatArray]] = []
     for start in range(0, len(found), each):
-        linear, *hidden = found[start : start + each]
-        result.append((linear, np.mean(hidden, axis=0, dtype=np.float64) if hidden else np.zeros_like(linear)))
+        linear, *members = found[start : start + each]
+        hidden: FloatArray = np.mean(members, axis=0, dtype=np.float64) if members else np.zeros_like(linear)
+        result.append((linear, hidden))
     return result
 
 
@@ -283,6 +284,10 @@ def fit_mix(linear: FloatArray, hidden: FloatArray, labels: IntArray, *, with_hi
     ----------
     .. [1] C. Guo, G. Pleiss, Y. Sun, K. Weinberger, "On calibration of modern neural networks", ICML 2017.
     """
+    known = (
+        linear[np.arange(len(labels)), labels] > _ABSENT
+    )  # no factor can make a reason that was not learned probable
+    linear, hidden, labels = linear[known], hidden[known], labels[known]
     parts = [linear, hidden] if with_hidden else [linear]
     usual = np.log(_USUAL if with_hidden else (3 * _USUAL.linear,))
     own = np.stack([part[np.arange(len(labels)), labels] for part in parts])

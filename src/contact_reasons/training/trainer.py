@@ -144,9 +144,7 @@ class _Fitting:
         self, data: LabelledTexts, clean: list[str], recipe: Recipe, unlabelled: Sequence[str] | None, teacher: Any
     ) -> None:
         self.data, self.clean, self.recipe = data, clean, recipe
-        self.more = {
-            name: value for name, value in (("unlabelled", unlabelled), ("teacher", teacher)) if value is not None
-        }
+        self.unlabelled, self.teacher = unlabelled, teacher
         inside = [row for row, reason in enumerate(data.reasons) if reason is not None]
         if data.groups is not None and all(data.groups) and len({data.groups[row] for row in inside}) == 1:
             raise TrainingError(
@@ -176,7 +174,8 @@ class _Fitting:
             [reasons[row] for row in inside],
             out_of_scope=[self.clean[row] for row in order[len(inside) :]] or None,
             groups=[self.sides.keys[row] for row in order],
-            **self.more,
+            unlabelled=self.unlabelled,
+            teacher=self.teacher,
         )
         return classifier, order
 
