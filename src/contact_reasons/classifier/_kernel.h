@@ -122,7 +122,7 @@ static void kr_read(const kr_model *m, kr_work *w, const kr_text *text) {
     if (m->prior) {
         memset(w->hidden, 0, m->hidden * sizeof(float));
         memset(w->total, 0, m->hidden * sizeof(double));
-        w->n_summed = w->n_remembered = 0;
+        w->n_summed = w->n_remembered = w->n_single = 0;
     }
     if (text->kind == KR_RAW)
         kr_read_ascii(m, w, (const uint8_t *)text->data, text->length);
@@ -165,7 +165,7 @@ static void kr_add_family(const kr_model *m, kr_work *w, const kr_family *family
 
 /* How the tokens of a text become the input of the hidden layer: their mean. */
 static void kr_pool(const kr_model *m, kr_work *w) {
-    kr_flush_remembered(m, w);
+    kr_flush_words(m, w);
     double share = w->n_tokens ? 1.0 / (double)w->n_tokens : 0.0;
     for (size_t h = 0; h < m->hidden; h++) w->hidden[h] = (float)((w->total[h] + w->hidden[h]) * share);
 }

@@ -34,6 +34,7 @@ typedef struct {
 typedef struct {
     uint64_t key[2], polynomial;
     uint32_t first_id, n_tokens, hidden;
+    int32_t single; /* its row if it is one tuned token, else -1 */
     uint16_t n_ids[2];         /* of each family */
     uint8_t kind, has_letters; /* kind 0: empty */
 } kr_memo_word;
@@ -77,6 +78,9 @@ typedef struct {
     size_t n_summed;
     uint32_t remembered[KR_CHUNK]; /* vectors of the memo that are not in `hidden` yet */
     size_t n_remembered;
+    uint32_t single[KR_CHUNK]; /* tuned rows of words of one token that are not in `hidden` yet */
+    float single_scale[KR_CHUNK];
+    size_t n_single;
     float *ones;
     uint32_t *sequence, *active; /* 0, 1, 2, ...; hidden units above zero */
     size_t n_tokens;
@@ -290,10 +294,27 @@ static void kr_flush_remembered(const kr_model *m, kr_work *w) {
     w->n_remembered = 0;
 }
 
+/* All that is not in `hidden` yet: vectors of words in the order of the text, then single rows in the order of the text. */
+static void kr_flush_words(const kr_model *m, kr_work *w) {
+    kr_flush_remembered(m, w);
+    kr_int8_sums(m->tuned_rows, m->hidden, w->single, w->single_scale, w->n_single, w->hidden);
+    w->n_single = 0;
+}
+
+/* The tuned row of a word that is one token, or -1: it is summed as it is, a quarter of the bytes of a vector. */
+static inline int32_t kr_single_row(const kr_model *m, const uint32_t *tokens, size_t n) { return n == 1 ? m->tuned_at[tokens[0]] : -1; }
+
+static inline void kr_add_single(const kr_model *m, kr_work *w, uint32_t row) {
+    const int8_t *values = m->tuned_rows + (size_t)row * m->hidden;
+    for (size_t at = 0; at < m->hidden; at += 64) KR_PREFETCH(values + at);
+    w->single_scale[w->n_single] = m->tuned_scale[row];
+    w->single[w->n_single++] = row;
+}
+
 static void kr_count_tokens(const kr_model *m, kr_work *w, size_t n_tokens) {
     w->n_tokens += n_tokens;
     if (++w->n_summed == KR_CHUNK) {
-        kr_flush_remembered(m, w);
+        kr_flush_words(m, w);
         for (size_t h = 0; h < m->hidden; h++) w->total[h] += w->hidden[h];
         memset(w->hidden, 0, m->hidden * sizeof(float));
         w->n_summed = 0;
@@ -315,9 +336,14 @@ static void kr_add_long_word(const kr_model *m, kr_work *w, const uint32_t *code
     if (m->prior) {
         size_t n_tokens = kr_word_tokens(m->prior, codes, n, tokens);
         if (n_tokens) {
-            kr_flush_remembered(m, w);
-            kr_word_hidden(m, w, tokens, n_tokens, w->word_hidden);
-            for (size_t h = 0; h < m->hidden; h++) w->hidden[h] += w->word_hidden[h];
+            int32_t row = kr_single_row(m, tokens, n_tokens);
+            if (row >= 0) {
+                kr_add_single(m, w, (uint32_t)row);
+            } else {
+                kr_flush_remembered(m, w);
+                kr_word_hidden(m, w, tokens, n_tokens, w->word_hidden);
+                for (size_t h = 0; h < m->hidden; h++) w->hidden[h] += w->word_hidden[h];
+            }
             kr_count_tokens(m, w, n_tokens);
         }
     }
@@ -359,7 +385,8 @@ static void kr_memo_fill(const kr_model *m, kr_work *w, kr_memo_word *word, cons
     word->n_ids[1] = (uint16_t)(n_ids - word->n_ids[0]);
     if (m->prior) {
         word->n_tokens = (uint32_t)kr_word_tokens(m->prior, codes, n, tokens);
-        if (word->n_tokens) kr_word_hidden(m, w, tokens, word->n_tokens, w->memo_hidden + m->hidden * w->memo_words);
+        word->single = kr_single_row(m, tokens, word->n_tokens);
+        if (word->n_tokens && word->single < 0) kr_word_hidden(m, w, tokens, word->n_tokens, w->memo_hidden + m->hidden * w->memo_words);
     }
     w->memo_used += n_ids;
     w->memo_words++;
@@ -372,7 +399,10 @@ static inline void kr_add_memo_word(const kr_model *m, kr_work *w, const kr_memo
     kr_add_pair(m, w, word->polynomial);
     w->has_letters |= word->has_letters;
     if (word->n_tokens) {
-        w->remembered[w->n_remembered++] = word->hidden;
+        if (word->single >= 0)
+            kr_add_single(m, w, (uint32_t)word->single);
+        else
+            w->remembered[w->n_remembered++] = word->hidden;
         kr_count_tokens(m, w, word->n_tokens);
     }
 }
