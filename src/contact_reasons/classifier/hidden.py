@@ -68,10 +68,11 @@ class HiddenWeights(NamedTuple):
             Tf-idf weights.
         vectors : ndarray of float32, shape (n_tokens, width)
         """
-        rows = vectors @ self.projection
-        rows[self.tuned_ids] = self.tuned
-        units = _means(tokens) @ rows + words @ self.words + self.bias
-        scores: Float32Array = (np.maximum(units, 0) @ self.out + self.out_bias).astype(np.float32)
+        with threadpool_limits(1):
+            rows = vectors @ self.projection
+            rows[self.tuned_ids] = self.tuned
+            units = _means(tokens) @ rows + words @ self.words + self.bias
+            scores: Float32Array = (np.maximum(units, 0) @ self.out + self.out_bias).astype(np.float32)
         return scores
 
 
