@@ -99,7 +99,7 @@ def test_dropout_keeps_the_gradient_on_average() -> None:
     network.bias += 50.0
     network.out *= np.float32(1e-4)
     rows = np.arange(N)
-    dropped = np.mean([network._gradients(rows)[0]["bias"] for _ in range(3000)], axis=0)
+    dropped = np.mean([network._gradients(rows)[0]["bias"] for _ in range(1500)], axis=0)
     patch = pytest.MonkeyPatch()
     with patch.context() as context:
         for name in ("_TOKEN_DROPOUT", "_FEATURE_DROPOUT", "_UNIT_DROPOUT"):
