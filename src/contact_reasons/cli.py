@@ -251,6 +251,10 @@ def train(
     with _errors():
         recipe = Recipe(wanted_error=wanted_error, seed=seed)
         if pack is not None and labelled is None:
+            if unlabelled or teacher != "none":
+                raise TrainingError(
+                    "--unlabelled and --teacher go with --labelled: a pack is trained from its own texts alone"
+                )
             with err.status("Training …"):
                 manifest = train_pack(pack, out=out, recipe=recipe)
             where = out or pack_files(pack).model

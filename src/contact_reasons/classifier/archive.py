@@ -10,17 +10,19 @@ References
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from contact_reasons.classifier.prior import TokenPrior
-from contact_reasons.errors import TrainingError, shorten
+from contact_reasons.errors import TrainingError
 
 __all__ = ["Encoder", "NeighbourLabels", "PriorEncoder", "encode"]
 
@@ -57,9 +59,10 @@ class PriorEncoder:
     def encode(self, texts: list[str]) -> Float32Array:
         """See `Encoder.encode`."""
         result = np.zeros((len(texts), self._prior.width), dtype=np.float32)
-        for row, tokens in enumerate(self._prior.tokenise(texts)):
-            if len(tokens):
-                result[row] = (self._prior.vector_scale[tokens] @ self._prior.vectors[tokens]) / len(tokens)
+        with threadpool_limits(1):
+            for row, tokens in enumerate(self._prior.tokenise(texts)):
+                if len(tokens):
+                    result[row] = (self._prior.vector_scale[tokens] @ self._prior.vectors[tokens]) / len(tokens)
         return result
 
 
@@ -75,14 +78,22 @@ def encode(encoder: Encoder, texts: Sequence[str]) -> Float32Array:
         raise TrainingError(
             f"the teacher is a {type(encoder).__name__} without encode(texts); give a sentence encoder, such as contact_reasons.classifier.teachers.minilm()"
         )
-    vectors: Float32Array = np.asarray(encoder.encode(list(texts)), dtype=np.float32)
-    if vectors.ndim != 2 or len(vectors) != len(texts) or not np.isfinite(vectors).all():
-        raise TrainingError(
-            f"the teacher returned {shorten(str(vectors.shape), 40)} values, or some that are not finite, for {len(texts)} texts; encode(texts) must return one finite vector a text"
-        )
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    result: Float32Array = (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
-    return result
+    said = encoder.encode(list(texts))
+    try:
+        with np.errstate(over="ignore"):  # infinite: refused below
+            vectors: Float32Array = np.asarray(said, dtype=np.float32)
+    except (TypeError, ValueError, RuntimeError):  # the last one from tensors
+        raise TrainingError(_wrong_vectors(f"a {type(said).__name__} that is no table of numbers", texts)) from None
+    if vectors.ndim != 2 or len(vectors) != len(texts) or not vectors.shape[1]:
+        raise TrainingError(_wrong_vectors(f"values of shape {vectors.shape}", texts))
+    if not np.isfinite(vectors).all():
+        raise TrainingError(_wrong_vectors("values that are not finite", texts))
+    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))[:, None]
+    return np.divide(vectors, np.where(lengths > 0, lengths, 1), out=np.empty_like(vectors), casting="same_kind")
+
+
+def _wrong_vectors(returned: str, texts: Sequence[str]) -> str:
+    return f"the teacher returned {returned} for {len(texts)} texts; encode(texts) must return one finite vector a text"
 
 
 class NeighbourLabels:
@@ -113,7 +124,8 @@ class NeighbourLabels:
         labels : ndarray of int64, shape (m,)
         """
         present = np.unique(labels)
-        with threadpool_limits(1):
+        with threadpool_limits(1), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # a first opinion, which neighbours correct
             teacher = LogisticRegression(C=_TEACHER_C, max_iter=500).fit(self._vectors[labelled], labels)
             scores = teacher.decision_function(self._vectors)
         if scores.ndim == 1:
@@ -147,14 +159,14 @@ class NeighbourLabels:
 
 
 def _neighbour_graph(vectors: Float32Array, seed: int) -> sparse.csr_matrix:
-    """Row-normalised similarities to the nearest neighbours, both ways where both are anchors."""
+    """Row-normalised similarities of texts that are near: one is an anchor among the nearest of the other."""
     n = len(vectors)
     anchors = np.arange(n)
     if n > _MOST_ANCHORS:
         anchors = np.sort(np.random.default_rng(seed).choice(n, _MOST_ANCHORS, replace=False))
     place = np.full(n, -1)
     place[anchors] = np.arange(len(anchors))
-    k = min(_NEIGHBOURS, len(anchors) - 1)
+    k = max(0, min(_NEIGHBOURS, len(anchors) - 1))
     columns, weights = np.zeros((n, k), dtype=np.int64), np.zeros((n, k), dtype=np.float32)
     for start in range(0, n, _BLOCK):
         block = slice(start, min(start + _BLOCK, n))
@@ -164,7 +176,7 @@ def _neighbour_graph(vectors: Float32Array, seed: int) -> sparse.csr_matrix:
         best = np.sort(np.argpartition(-near, k - 1, axis=1)[:, :k], axis=1)
         columns[block] = anchors[best]
         weights[block] = np.maximum(np.take_along_axis(near, best, axis=1), 0) ** _SIMILARITY_POWER
-    graph = sparse.csr_matrix((weights.ravel(), columns.ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))
+    graph = sparse.csr_matrix((weights.ravel(), columns.ravel(), np.arange(n + 1) * k), shape=(n, n))
     graph = graph + graph.T
     totals = np.asarray(graph.sum(axis=1)).ravel()
     graph = sparse.diags(1 / np.where(totals > 0, totals, 1)) @ graph

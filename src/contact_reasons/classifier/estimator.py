@@ -135,7 +135,8 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             group or None is a group of its own; those of texts out of scope come last.
             Texts that are equal once normalised always are.
         unlabelled : sequence of str, optional
-            The archive: a teacher learns the labels and labels it, this classifier learns from both. Texts that also have a label are left out.
+            The archive: a teacher learns the labels and labels it, this classifier learns from both. Texts that also have a label are left out,
+            and repeats.
         teacher : object with ``encode(texts) -> ndarray``, optional
             A sentence encoder, such as `contact_reasons.classifier.teachers.minilm`; by default the mean of the token vectors.
 
@@ -223,10 +224,14 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise TrainingError(
                 f"class_weight is {shorten(self.class_weight)}; {nearest(self.class_weight, ['balanced'])} or None"
             )
-        for name, least in (("hidden_units", 0), ("members", 1)):
+        for name, least in (("hidden_units", 0), ("members", 1), ("random_state", 0)):
             value = getattr(self, name)
             if not (isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least):
                 raise TrainingError(f"{name} is {shorten(value)}; it must be a whole number, at least {least}")
+        if self.random_state >= 2**32:
+            raise TrainingError(f"random_state is {shorten(self.random_state)}; it must be below 2**32")
+        if not (self.n_jobs is None or (isinstance(self.n_jobs, int | np.integer) and self.n_jobs)):
+            raise TrainingError(f"n_jobs is {shorten(self.n_jobs)}; it must be None or a whole number other than 0")
         if not (isinstance(self.calibration_folds, int | np.integer) and self.calibration_folds >= 2):
             raise TrainingError(f"calibration_folds is {shorten(self.calibration_folds)}; it must be at least 2")
 
@@ -266,19 +271,20 @@ class _Training:
     def fit(self) -> Parts:
         """Parts trained on everything; with an archive twice, the first ones helping to label it."""
         every = np.arange(len(self.labels))
-        known, targets = self.targets(every)
+        _, targets = self.targets(every)
         if self.neighbours is None:
-            return self._fit(known, targets)
-        student = self._fit(known, targets)
-        hidden = [member.scores(self.rows.tokens, self.rows.words, self.vectors) for member in student.hidden]
-        scores = self.rows.features @ student.weights + student.intercept + (np.mean(hidden, axis=0) if hidden else 0)
+            return self._fit(targets)
+        student = self._fit(targets)
+        scores = self.rows.features @ student.weights + student.intercept
+        for member in student.hidden:
+            scores += member.scores(self.rows.tokens, self.rows.words, self.vectors) / len(student.hidden)
         chances = np.exp(scores - scores.max(axis=1, keepdims=True))
         both = (chances / chances.sum(axis=1, keepdims=True) + self.neighbours.teach(every, self.labels)) / 2
         said = self.neighbours.agree(both.astype(np.float32), every, self.labels, _SECOND_AGREEMENT)
-        return self._fit(*self._with_archive(every, said))
+        return self._fit(self._with_archive(every, said)[1])
 
-    def _fit(self, known: IntArray, targets: Targets) -> Parts:
-        return fit_parts(self.rows.take(known), targets, self.n_columns, self.vectors, self.settings, self.n_jobs)
+    def _fit(self, targets: Targets) -> Parts:
+        return fit_parts(self.rows, targets, self.n_columns, self.vectors, self.settings, self.n_jobs)
 
     def held_out(self, folds: IntArray) -> tuple[FloatArray, Mix]:
         """Mixed scores of every labelled text by models that have not seen it, and the factors of the mix."""

@@ -68,10 +68,11 @@ class HiddenWeights(NamedTuple):
             Tf-idf weights.
         vectors : ndarray of float32, shape (n_tokens, width)
         """
-        rows = vectors @ self.projection
-        rows[self.tuned_ids] = self.tuned
-        units = _means(tokens) @ rows + words @ self.words + self.bias
-        scores: Float32Array = (np.maximum(units, 0) @ self.out + self.out_bias).astype(np.float32)
+        with threadpool_limits(1):
+            rows = vectors @ self.projection
+            rows[self.tuned_ids] = self.tuned
+            units = _means(tokens) @ rows + words @ self.words + self.bias
+            scores: Float32Array = (np.maximum(units, 0) @ self.out + self.out_bias).astype(np.float32)
         return scores
 
 
@@ -204,7 +205,8 @@ class _Network:
         mean = tokens @ self.vectors
         before = mean @ self.projection + words @ self.words + self.bias
         kept = self.random.random(before.shape, dtype=np.float32) >= _UNIT_DROPOUT
-        slope = (kept & (before > 0)).astype(np.float32) / np.float32(1 - _UNIT_DROPOUT)
+        # >=: texts without tokens begin at exactly 0, and would stay there
+        slope = (kept & (before >= 0)).astype(np.float32) / np.float32(1 - _UNIT_DROPOUT)
         units = before * slope
         error = _softmax(units @ self.out + self.out_bias) - self._targets(rows)
         if self.row_weights is not None:

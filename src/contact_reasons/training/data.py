@@ -27,6 +27,7 @@ class Recipe:
     wanted_error : float
         Share of wrong answers, among those reported, at which the thresholds aim; in (0, 1).
     seed : int
+        From 0 to 2**32 - 1.
     """
 
     C: float = 0.5
@@ -41,6 +42,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if not 0 < self.wanted_error < 1:
             raise TrainingError(f"wanted_error is {shorten(self.wanted_error)}; it must lie between 0 and 1")
+        if type(self.seed) is not int or not 0 <= self.seed < 2**32:
+            raise TrainingError(f"seed is {shorten(self.seed)}; it must be a whole number from 0 to {2**32 - 1}")
 
 
 class LabelledTexts(NamedTuple):
