@@ -227,7 +227,7 @@ def model_card(manifest: Manifest, taxonomy: Taxonomy) -> str:
         "",
         f"- Trained on {training['texts']:,} texts and {training['texts_out_of_scope']:,} out of scope ({training['origin']}); "
         f"SHA-256 `{training['sha256'][:16]}…`, seed {training['recipe']['seed']}.",
-        f"- {training['features']:,} features of words and letters, linear heads.",
+        f"- {training['features']:,} features of words and letters, linear heads; hidden layers over tokens and words.",
         f"- Reports a secondary from confidence {_threshold(manifest, 'secondary')}, else a primary from "
         f"{_threshold(manifest, 'primary')}, else leaves the contact to a person. Fitted on {manifest.thresholds_from}.",
         *(f"- **Warning: {alarm}.**" for alarm in training.get("alarms", ())),
@@ -237,7 +237,7 @@ def model_card(manifest: Manifest, taxonomy: Taxonomy) -> str:
         "",
         "Shares with 95 % Wilson intervals. *Test*: texts kept apart, never trained on. "
         + (_NEWEST if "newest" in manifest.scores else "")
-        + "*Held-out folds*: the training texts, each scored by linear heads that had not seen it. The thresholds were fitted on these very rows, "
+        + "*Held-out folds*: the training texts, each scored by a model that had not seen it. The thresholds were fitted on these very rows, "
         'so the shares of right answers among those reported are no news there. "Of these" counts texts without a reason that were labelled, too.',
         "",
     ]

@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 
 from contact_reasons.evaluation import proportion
 from tests.benchmarks.data import N_PER_REASON, DataSet, few_shot
-from tests.benchmarks.peers import PEERS, Peer
+from tests.benchmarks.peers import FEW_SHOT_ONLY, PEERS, Peer
 from tests.benchmarks.processes import on_all_cores
 from tests.benchmarks.run import Run
 
@@ -50,7 +50,7 @@ def scores(found: dict[str, list[str]], truth: list[str]) -> dict[str, dict[str,
 def accuracy(run: Run) -> dict[str, Any]:
     """Every peer trained on each whole set."""
     run.encode()
-    peers = [peer for peer in run.peers if peer.name != "setfit"]
+    peers = [peer for peer in run.peers if peer.name not in FEW_SHOT_ONLY]
     sets: dict[str, Any] = {}
     for data in run.sets():
         answers: dict[str, dict[str, Any]] = {}

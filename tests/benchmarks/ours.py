@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,23 +10,22 @@ from tests.benchmarks.data import Texts
 from tests.benchmarks.encoder import SentenceEncoder
 
 
-def takes_a_teacher() -> bool:
-    from contact_reasons import ReasonClassifier
-
-    return {"teacher", "unlabelled"} <= set(inspect.signature(ReasonClassifier.fit).parameters)
-
-
 def fit(train: Texts, _choice: Any, _encoder: SentenceEncoder, _unlabelled: list[str]) -> Any:
     from contact_reasons import ReasonClassifier
 
     return ReasonClassifier().fit(*train)
 
 
+def fit_ngrams(train: Texts, _choice: Any, _encoder: SentenceEncoder, _unlabelled: list[str]) -> Any:
+    from contact_reasons import ReasonClassifier
+
+    return ReasonClassifier(hidden_units=0).fit(*train)
+
+
 def fit_with_teacher(train: Texts, _choice: Any, encoder: SentenceEncoder, unlabelled: list[str]) -> Any:
     from contact_reasons import ReasonClassifier
 
-    more: dict[str, Any] = {"teacher": encoder, "unlabelled": unlabelled or None}
-    return ReasonClassifier().fit(*train, **more)
+    return ReasonClassifier().fit(*train, teacher=encoder, unlabelled=unlabelled)
 
 
 def save(classifier: Any, folder: Path) -> None:
@@ -54,7 +52,6 @@ class Labeller:
         from contact_reasons.bundle import read_bundle
 
         self.model: Any = read_bundle(folder).model
-        self.takes_threads = "n_threads" in inspect.signature(self.model.predict).parameters
 
     def __call__(self, texts: Sequence[str], **settings: int) -> list[str]:
         classes = self.model.classes
@@ -67,8 +64,6 @@ def load(folder: Path, _encoder: SentenceEncoder) -> Labeller:
 
 def shared_files() -> list[Path]:
     """Data beside the code that every model uses, such as token vectors."""
-    import contact_reasons.classifier
+    from contact_reasons.resources import prior_folder
 
-    room = Path(contact_reasons.classifier.__file__).parent
-    code = {".py", ".pyc", ".pyx", ".pyi", ".c", ".h", ".so", ".pyd", ".typed"}
-    return [file for file in room.rglob("*") if file.is_file() and file.suffix not in code]
+    return [file for file in prior_folder().rglob("*") if file.is_file()]

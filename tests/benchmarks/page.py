@@ -125,7 +125,7 @@ def verdicts(tests: dict[str, Any] | None) -> str:
 def speed_lines(section: dict[str, Any], *, with_chart: bool) -> list[str]:
     rate = section["bytes_per_text"]
     few = sorted({values["batch_texts"] for values in section["peers"].values()})
-    own = [name for name in ("ours", "ours_teacher") if name in section["peers"]]
+    own = [name for name in ("ours", "ours_ngrams") if name in section["peers"]]
     lines = [
         "## Speed and size",
         "",

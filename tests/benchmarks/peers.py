@@ -63,8 +63,6 @@ class Peer:
         absent = [module for module in self.needs if importlib.util.find_spec(module) is None]
         if absent:
             return f"{', '.join(absent)} not installed"
-        if self.name == "ours_teacher" and not ours.takes_a_teacher():
-            return "this version's classifier takes no teacher"
         return None
 
 
@@ -239,6 +237,18 @@ OURS_TEACHER = Peer(
     encodes=True,
     shared_files=ours.shared_files,
 )
+OURS_NGRAMS = Peer(
+    "ours_ngrams",
+    "contact_reasons, n-grams only",
+    "contact_reasons, n-grams",
+    "hidden_units=0, otherwise default parameters",
+    ours.fit_ngrams,
+    ours.save,
+    ours.load,
+)
+FEW_SHOT_ONLY = ("ours_teacher", "setfit")
+"""Those that need an archive, or take minutes to train on few texts already."""
+
 SETFIT = Peer(
     "setfit",
     "SetFit (MiniLM)",
@@ -256,6 +266,7 @@ PEERS = {
     for peer in (
         OURS,
         OURS_TEACHER,
+        OURS_NGRAMS,
         Peer(
             "words_lr",
             "scikit-learn: words, logistic regression",

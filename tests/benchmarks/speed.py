@@ -15,7 +15,7 @@ from typing import Any
 from contact_reasons.resources import pack_files
 from contact_reasons.training import read_labelled_texts
 from tests.benchmarks.data import DataSet
-from tests.benchmarks.peers import Peer
+from tests.benchmarks.peers import FEW_SHOT_ONLY, Peer
 from tests.benchmarks.processes import Worker, cores, on_all_cores
 from tests.benchmarks.run import Run
 
@@ -28,7 +28,7 @@ def speed(run: Run) -> dict[str, Any]:
     """Figures of the models trained on the first set, on its test texts filled up with its training texts."""
     run.encode()
     data = run.sets()[0]
-    peers = [peer for peer in run.peers if peer.name != "setfit"]
+    peers = [peer for peer in run.peers if peer.name not in FEW_SHOT_ONLY]
     run.say(f"models of {data.title}, where this run has not trained them yet")
     on_all_cores(lambda core, peer: run.train_full(core, peer, data), peers)
     peers = [peer for peer in peers if peer in run.peers]
@@ -125,7 +125,7 @@ def rounds(run: Run, peers: list[Peer], data: DataSet, core: int, file: Path, fo
 def ratios(found: dict[str, Any]) -> None:
     """How many times as fast ours is as each peer: median of the ratios in the rounds, least and most."""
     for name, values in found.items():
-        for own in ("ours", "ours_teacher"):
+        for own in ("ours", "ours_ngrams"):
             if own not in found or name.startswith("ours"):
                 continue
             ours = found[own]
@@ -145,10 +145,8 @@ def two_threads(run: Run, peers: list[Peer], data: DataSet, file: Path) -> dict[
     ours = [peer for peer in peers if peer.name.startswith("ours")]
     if not ours or len(cores()) < 2:
         return None
-    with serve(run, ours[-1], data, cores()[:2]) as worker:
+    with serve(run, ours[0], data, cores()[:2]) as worker:
         n_texts = worker.ask(texts=str(file))["texts"]
-        if worker.ask(batch=n_texts, threads=2)["seconds"] is None:
-            return None
         pairs = [
             [worker.ask(batch=n_texts, threads=threads)["seconds"] for threads in (1, 2)] for _ in range(2 * run.rounds)
         ]

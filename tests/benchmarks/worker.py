@@ -98,8 +98,6 @@ def label(channel: TextIO, name: str, folder: str, first: str) -> None:
 
 def batch(run: Any, texts: list[str], threads: int | None) -> dict[str, Any]:
     """Seconds of a batch; the median of several where a batch is over too soon to be timed alone."""
-    if threads is not None and not getattr(run, "takes_threads", False):
-        return {"seconds": None}
     settings = {} if threads is None else {"n_threads": threads}
     seconds: list[float] = []
     while not seconds or (len(seconds) < MAX_REPEATS and sum(seconds) < REPEAT_SECONDS):

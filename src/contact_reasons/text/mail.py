@@ -43,7 +43,7 @@ _MARKED_LINE: Final = re.compile(r"\n(?:[-_=*>]|[^\S\n])")
 
 def _has_no_history(text: str) -> bool:
     """Whether no pattern of `strip_history` can match: what each of them needs is not in the text."""
-    signs = ":" in text or ">" in text or "above" in text.lower()
+    signs = ":" in text or "above" in text.lower()
     return not signs and not _MARKED_LINE.search(f"\n{text}")
 
 
