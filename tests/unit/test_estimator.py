@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
@@ -292,6 +293,18 @@ def test_no_warning_of_convergence_reaches_the_caller(monkeypatch: pytest.Monkey
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ReasonClassifier(**{**SMALL, "hidden_units": 0}).fit(TEXTS, IDS)
+
+
+@pytest.mark.parametrize("present", [[0, 2], [1, 3], [0, 1, 3], [0, 1, 2, 3]])
+def test_linear_heads_of_absent_reasons_score_far_below_the_others(present: list[int]) -> None:
+    labels = np.array(present * 4)
+    features = sparse.csr_matrix(np.eye(4, dtype=np.float32)[labels])
+    weights, intercept = parts._fit_linear(features, parts.Targets(labels), 4, parts.PartSettings(5.0, None, 0, 1, 0))
+    scores = features @ weights + intercept
+    assert (scores.argmax(axis=1) == labels).all()
+    absent = np.setdiff1d(np.arange(4), present)
+    assert (scores[:, absent] == -10).all()
+    assert (scores[:, present] > -5).all()
 
 
 def held_out_right(classifier: ReasonClassifier, ids: list[str]) -> float:

@@ -92,21 +92,28 @@ def test_gradients_are_those_of_finite_differences(name: str, soft: bool, weight
     np.testing.assert_allclose(whole, numeric, atol=2e-6)
 
 
-def test_dropout_keeps_the_gradient_on_average() -> None:
-    """With the units all active and small weights the network is nearly linear, so dropout changes no expectation."""
+@pytest.mark.usefixtures("no_dropout")
+@pytest.mark.parametrize(
+    ("name", "share"), [("_TOKEN_DROPOUT", 0.1), ("_FEATURE_DROPOUT", 0.1), ("_UNIT_DROPOUT", 0.3)]
+)
+def test_dropout_changes_no_gradient_on_average(name: str, share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All units are active and weights of the output small, so that the gradient of the output is linear in the input."""
     tokens, words = random_rows(1)
     network = _Network(tokens, words, random_targets(1), K, random_vectors(1), UNITS, (0,), None)
-    network.bias += 50.0
+    network.vectors, network.projection = np.abs(network.vectors), np.abs(network.projection)
+    if name == "_FEATURE_DROPOUT":
+        network.vectors *= 0
+        network.words += np.random.default_rng(0).uniform(1, 2, network.words.shape).astype(np.float32)
+    network.bias += np.float32(0.1)
     network.out *= np.float32(1e-4)
-    rows = np.arange(N)
-    dropped = np.mean([network._gradients(rows)[0]["bias"] for _ in range(1500)], axis=0)
-    patch = pytest.MonkeyPatch()
-    with patch.context() as context:
-        for name in ("_TOKEN_DROPOUT", "_FEATURE_DROPOUT", "_UNIT_DROPOUT"):
-            context.setattr(hidden, name, 0.0)
-        plain = network._gradients(rows)[0]["bias"]
-    assert np.abs(plain).max() > 0
-    np.testing.assert_allclose(dropped, plain, atol=0.1 * float(np.abs(plain).max()))
+    rows = np.arange(3, N)
+    plain = network._gradients(rows)[0]["out"]
+    monkeypatch.setattr(hidden, name, share)
+    drawn = np.array([network._gradients(rows)[0]["out"] for _ in range(600)])
+    error = drawn.std(axis=0) / np.sqrt(len(drawn))
+    size = float(np.abs(plain).max())
+    assert 0 < error.max() < 0.2 * share * size
+    assert (np.abs(drawn.mean(axis=0) - plain) < 4 * error + 0.01 * size).all()
 
 
 def test_adam_is_the_published_rule_and_leaves_other_rows_alone() -> None:
