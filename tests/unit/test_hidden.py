@@ -135,8 +135,8 @@ def test_adam_is_the_published_rule_and_leaves_other_rows_alone() -> None:
 @given(
     scores=hnp.arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(1, 5)), elements=st.floats(-1e4, 1e4, width=32))
 )  # fmt: skip
-def test_the_softmax_sums_to_one_whatever_the_scores(scores: np.ndarray) -> None:
-    chances = hidden._softmax(scores)
+def test_thesoftmax_sums_to_one_whatever_the_scores(scores: np.ndarray) -> None:
+    chances = hidden.softmax(scores)
     assert (chances >= 0).all()
     np.testing.assert_allclose(chances.sum(axis=1), 1, atol=1e-5)
 

@@ -21,6 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
+from contact_reasons.classifier.hidden import softmax
 from contact_reasons.classifier.prior import TokenPrior
 from contact_reasons.errors import TrainingError
 
@@ -131,8 +132,7 @@ class NeighbourLabels:
         if scores.ndim == 1:
             scores = np.column_stack([-scores / 2, scores / 2])
         chances = np.zeros((len(self._vectors), self._n_columns), dtype=np.float32)
-        scores = np.exp(_SHARPNESS * (scores - scores.max(axis=1, keepdims=True)))
-        chances[:, present] = scores / scores.sum(axis=1, keepdims=True)
+        chances[:, present] = softmax(_SHARPNESS * scores)
         return chances
 
     def agree(self, start: Float32Array, labelled: IntArray, labels: IntArray, share: float) -> Float32Array:

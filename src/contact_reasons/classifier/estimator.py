@@ -14,6 +14,7 @@ from sklearn.exceptions import NotFittedError
 from contact_reasons.classifier.archive import Encoder, NeighbourLabels, PriorEncoder, encode
 from contact_reasons.classifier.engine import HiddenLayer, ModelArrays, quantise_rows
 from contact_reasons.classifier.features import Vocabulary, count_features, normalise
+from contact_reasons.classifier.hidden import softmax
 from contact_reasons.classifier.model import ReasonModel, ReasonProbabilities, as_list, as_texts, primary_index
 from contact_reasons.classifier.parts import (
     Mix,
@@ -278,8 +279,7 @@ class _Training:
         scores = self.rows.features @ student.weights + student.intercept
         for member in student.hidden:
             scores += member.scores(self.rows.tokens, self.rows.words, self.vectors) / len(student.hidden)
-        chances = np.exp(scores - scores.max(axis=1, keepdims=True))
-        both = (chances / chances.sum(axis=1, keepdims=True) + self.neighbours.teach(every, self.labels)) / 2
+        both = (softmax(scores) + self.neighbours.teach(every, self.labels)) / 2
         said = self.neighbours.agree(both.astype(np.float32), every, self.labels, _SECOND_AGREEMENT)
         return self._fit(self._with_archive(every, said)[1])
 
@@ -339,10 +339,10 @@ def _arrays(parts: Parts, mix: Mix, vocabulary: Vocabulary, word_ids: IntArray, 
 
 def _without(texts: list[str], known: Sequence[str]) -> list[str]:
     """Distinct texts that are not known."""
-    seen = {" ".join(normalise(text).split()) for text in known}
+    seen = {_plain(text) for text in known}
     kept = []
     for text in texts:
-        key = " ".join(normalise(text).split())
+        key = _plain(text)
         if key not in seen:
             seen.add(key)
             kept.append(text)
@@ -388,7 +388,7 @@ def _fold_keys(texts: Sequence[str], groups: Iterable[Any] | None, n_labelled: i
 
     text_keys = []
     for row, text in enumerate(texts):
-        key = _hash("text\0" + " ".join(normalise(text).split()))
+        key = _hash("text\0" + _plain(text))
         text_keys.append(key)
         group = group_of[row] if row < len(group_of) else None
         if group is not None and group == group and group != "":
@@ -396,6 +396,11 @@ def _fold_keys(texts: Sequence[str], groups: Iterable[Any] | None, n_labelled: i
             low, high = min(first, second), max(first, second)
             leader[high] = low
     return [find(key) for key in text_keys]
+
+
+def _plain(text: str) -> str:
+    """What equal texts have in common."""
+    return " ".join(normalise(text).split())
 
 
 def _hash(text: str) -> str:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-__all__ = ["HiddenWeights", "fit_hidden"]
+__all__ = ["HiddenWeights", "fit_hidden", "softmax"]
 
 Float32Array = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -208,7 +208,7 @@ class _Network:
         # >=: texts without tokens begin at exactly 0, and would stay there
         slope = (kept & (before >= 0)).astype(np.float32) / np.float32(1 - _UNIT_DROPOUT)
         units = before * slope
-        error = _softmax(units @ self.out + self.out_bias) - self._targets(rows)
+        error = softmax(units @ self.out + self.out_bias) - self._targets(rows)
         if self.row_weights is not None:
             error *= self.row_weights[rows][:, None]
         error /= np.float32(len(rows))
@@ -250,7 +250,8 @@ def _row_gradients(matrix: sparse.csr_matrix, down: Float32Array) -> tuple[IntAr
     return columns, part.T @ down
 
 
-def _softmax(scores: Float32Array) -> Float32Array:
+def softmax(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Rows of probabilities, shape (n, k), of the type of the scores."""
     scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-    result: Float32Array = scores / scores.sum(axis=1, keepdims=True)
+    result: npt.NDArray[Any] = scores / scores.sum(axis=1, keepdims=True)
     return result

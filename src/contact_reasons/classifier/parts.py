@@ -167,17 +167,18 @@ def held_out_scores(
     list of (linear, hidden)
         Scores of the rows outside, each of shape (n_outside, n_columns).
     """
+    asked = min(_MEMBERS_HELD_OUT, _members(settings))
     tasks = []
     for number, (inside, outside, targets) in enumerate(folds):
         tasks.append(delayed(_held_out_linear)(rows.features, inside, outside, targets, n_columns, settings))
-        for member in range(min(_MEMBERS_HELD_OUT, _members(settings))):
+        for member in range(asked):
             tasks.append(
                 delayed(_held_out_member)(
                     rows, inside, outside, targets, n_columns, vectors, settings, (number + 1) * 100 + member
                 )
             )
     found = _run(tasks, rows.features.shape[0], n_jobs)
-    each = 1 + min(_MEMBERS_HELD_OUT, _members(settings))
+    each = 1 + asked
     result: list[tuple[FloatArray, FloatArray]] = []
     for start in range(0, len(found), each):
         linear, *members = found[start : start + each]
