@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from contact_reasons.errors import PackError, nearest, shorten
 
-__all__ = ["PackFiles", "pack_files", "pack_names", "prior_folder"]
+__all__ = ["PackFiles", "background_file", "pack_files", "pack_names", "prior_folder"]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -35,6 +35,11 @@ def pack_names() -> tuple[str, ...]:
 def prior_folder() -> Path:
     """Folder of the shipped prior. Existence is checked by whoever reads it."""
     return _root() / "models" / "prior"
+
+
+def background_file() -> Path:
+    """Gzipped lines of JSON with texts that belong to hardly any taxonomy. Existence is checked by whoever reads it."""
+    return _root() / "models" / "background.jsonl.gz"
 
 
 class PackFiles(NamedTuple):

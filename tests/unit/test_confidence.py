@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 import contact_reasons as cr
 from contact_reasons.classifier import ReasonProbabilities
 from contact_reasons.classifier.estimator import _fold_keys
-from contact_reasons.classifier.parts import fit_mix
 from contact_reasons.confidence import Thresholds, fit_thresholds, label_rows
 from contact_reasons.errors import TrainingError
 from contact_reasons.training import LabelledTexts, train
@@ -158,31 +156,3 @@ def test_training_on_one_group_only_is_refused() -> None:
     taxonomy = cr.Taxonomy.from_pairs([(f"p{i}", f"s{j}") for i in range(2) for j in range(2)])
     with pytest.raises(TrainingError, match="all texts are of one customer"):
         train(LabelledTexts(tuple(texts), tuple(ids), ("webform",) * 12), taxonomy)
-
-
-@given(
-    scores=hnp.arrays(np.float64, st.tuples(st.integers(1, 12), st.just(6)), elements=st.floats(-3, 3, width=16)),
-    seed=st.integers(0, 9),
-)
-def test_the_factors_of_the_parts_are_the_best_of_a_grid(scores: np.ndarray, seed: int) -> None:
-    linear, hidden = scores[:, :3], scores[:, 3:]
-    target = np.random.default_rng(seed).integers(0, 3, len(scores))
-
-    def loss(a: float, b: float) -> float:
-        mixed = a * linear + b * hidden
-        logs = mixed - np.log(np.exp(mixed).sum(axis=1, keepdims=True))
-        away = np.log(a / 2.0) ** 2 + np.log(b / 1.0) ** 2
-        return float(-logs[np.arange(len(target)), target].sum() + away / 2)
-
-    grid = np.geomspace(0.01, 50, 40)
-    assert loss(*fit_mix(linear, hidden, target)) <= min(loss(a, b) for a in grid for b in grid) + 1e-4
-
-
-def test_reasons_a_fold_did_not_know_do_not_blunt_the_others() -> None:
-    rng = np.random.default_rng(3)
-    known = rng.normal(0, 1, (50, 3))
-    target = known.argmax(axis=1)
-    strange = np.full((30, 3), -0.5)
-    strange[:, 2] = -10.0
-    both, more = np.vstack([known, strange]), np.concatenate([target, np.full(30, 2)])
-    assert fit_mix(both, both, more) == pytest.approx(fit_mix(known, known, target))

@@ -80,8 +80,8 @@ def test_the_reference_computes_the_written_formula() -> None:
     model = arrays()
     hidden = model.hidden
     assert hidden is not None
-    scores, known = np.zeros((len(TEXTS), 5), np.float32), np.zeros(len(TEXTS), np.uint8)
-    ReferenceEngine(model).score(tuple(TEXTS), 0, len(TEXTS), scores, known)
+    scores, n_words = np.zeros((len(TEXTS), 5), np.float32), np.zeros(len(TEXTS), np.int32)
+    ReferenceEngine(model).score(tuple(TEXTS), 0, len(TEXTS), scores, n_words)
     tfidf = model.vocabulary.transform(TEXTS).toarray()
     for row, text in enumerate(TEXTS):
         pooled = tfidf[row][hidden.word_ids] @ (hidden.word_scale[:, None] * hidden.word_rows)
@@ -97,7 +97,7 @@ def test_the_reference_computes_the_written_formula() -> None:
         expected = model.intercept + tfidf[row] @ (model.row_scale[:, None] * model.rows)
         expected = expected + np.maximum(0, hidden.hidden_bias + pooled) @ hidden.out
         np.testing.assert_allclose(scores[row], expected, rtol=1e-4, atol=1e-4)
-    assert known.tolist() == [1, 1, 0, 1]
+    assert n_words.tolist() == [3, 2, 0, 2]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_model_survives_pickling_with_its_engine_made_again() -> None:
 def test_in_scope_is_the_share_of_the_reasons_in_the_whole_softmax() -> None:
     model = ReasonModel(["a.a", "a.b", "a.c", "a.d"], arrays())
     scores = np.array([[0.5, -1.0, 2.0, 0.0, 1.5], [0, 0, 0, 0, 900.0], [0, 0, 0, 0, -900.0]])
-    proba, in_scope = model.distribution(scores)
+    proba, in_scope = model.distribution(scores, np.array([1, 2, 3]))
     whole = np.exp(scores[0] - 2.0)
     np.testing.assert_allclose(in_scope, [1 - whole[4] / whole.sum(), 0.0, 1.0], atol=1e-12)
     np.testing.assert_allclose(proba[0], whole[:4] / whole[:4].sum())

@@ -206,7 +206,7 @@ def test_labelling_says_what_training_meant_with_all_parts() -> None:
     classifier = ReasonClassifier(**{**SMALL, "members": 2}).fit(TEXTS, IDS, out_of_scope=TINY_OUTSIDE)
     said = classifier.model_.predict(TEXTS + TINY_OUTSIDE)
     assert (said.in_scope[: len(TEXTS)] > 0.5).mean() > 0.9
-    assert (said.in_scope[len(TEXTS) :] < 0.5).mean() >= 0.6
+    assert said.in_scope[len(TEXTS) :].mean() < said.in_scope[: len(TEXTS)].mean() - 0.1
     assert classifier.out_of_fold_.in_scope.shape == (len(TEXTS) + len(TINY_OUTSIDE),)
 
 
@@ -400,7 +400,7 @@ def test_one_text_a_reason(archive: list[str] | None) -> None:
     classifier = ReasonClassifier(**SMALL).fit(texts, ids, unlabelled=archive)
     np.testing.assert_allclose(classifier.out_of_fold_.proba, 1 / 3)
     assert classifier.predict(["the invoice", "my money", "my parcel"]).tolist() == ["b.invoice", "b.refund", "d.track"]
-    assert classifier.mix_ == pytest.approx((2.0, 1.0))
+    assert classifier.mix_ == pytest.approx((2.5, 1.2, 2.0))
 
 
 def test_an_archive_of_texts_without_a_word_does_no_harm() -> None:

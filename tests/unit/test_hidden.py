@@ -12,11 +12,12 @@ from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
 from contact_reasons.classifier import Vocabulary, hidden
+from contact_reasons.classifier.calibration import Mix
 from contact_reasons.classifier.engine import ReferenceEngine, make_engine
 from contact_reasons.classifier.estimator import _arrays, _vectors
 from contact_reasons.classifier.features import count_features
 from contact_reasons.classifier.hidden import HiddenWeights, _Adam, _Network, fit_hidden
-from contact_reasons.classifier.parts import Mix, Parts, PartSettings, Targets, fit_parts, read_rows
+from contact_reasons.classifier.parts import Parts, PartSettings, Targets, fit_parts, read_rows
 from tests.unit.test_engine import RANDOM_PRIOR
 
 N, N_TOKENS, N_WORDS, WIDTH, UNITS, K = 7, 9, 6, 5, 4, 3
@@ -275,7 +276,7 @@ def test_an_engine_says_what_training_says_up_to_quantisation(
 ) -> None:
     """Every rounded weight is off by half a step of its row at most, so scores by no more than that carries through."""
     vocabulary, rows, trained = parts
-    mix = Mix(1.7, 0.6)
+    mix = Mix(1.7, 0.6, 0.0)
     arrays = _arrays(trained, mix, vocabulary, rows.word_ids, RANDOM_PRIOR)
     vectors = _vectors(RANDOM_PRIOR)
     texts = (*TEXTS, "fund of parcels", "re els", "x" * 20)
@@ -284,8 +285,8 @@ def test_an_engine_says_what_training_says_up_to_quantisation(
     said = np.mean([member.scores(asked.tokens, asked.words, vectors) for member in trained.hidden], axis=0)
     wanted = mix.linear * (asked.features @ trained.weights + trained.intercept) + mix.hidden * said
 
-    scores, known = np.empty((len(texts), 3), np.float32), np.empty(len(texts), np.uint8)
-    engine(arrays).score(texts, 0, len(texts), scores, known)
+    scores, n_words = np.empty((len(texts), 3), np.float32), np.empty(len(texts), np.int32)
+    engine(arrays).score(texts, 0, len(texts), scores, n_words)
     layer = arrays.hidden
     assert layer is not None
     units = 0.5 * (abs(asked.words) @ layer.word_scale) + 0.5 * layer.tuned_scale.max()

@@ -117,16 +117,16 @@ def kernel_of(arrays: ModelArrays) -> Any:
 
 
 def scores(engine: Any, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    out, known = np.full((len(texts), N_COLUMNS), np.nan, np.float32), np.full(len(texts), 7, np.uint8)
-    engine.score(tuple(texts), 0, len(texts), out, known)
-    return out, known
+    out, n_words = np.full((len(texts), N_COLUMNS), np.nan, np.float32), np.full(len(texts), 7, np.int32)
+    engine.score(tuple(texts), 0, len(texts), out, n_words)
+    return out, n_words
 
 
 def assert_same(arrays: ModelArrays, texts: list[str]) -> None:
-    fast, known = scores(kernel_of(arrays), texts)
-    slow, slow_known = scores(ReferenceEngine(arrays), texts)
+    fast, n_words = scores(kernel_of(arrays), texts)
+    slow, slow_n_words = scores(ReferenceEngine(arrays), texts)
     np.testing.assert_allclose(fast, slow, atol=2e-5, rtol=1e-5)
-    assert known.tolist() == slow_known.tolist()
+    assert n_words.tolist() == slow_n_words.tolist()
 
 
 def assert_same_features(vocabulary: Vocabulary, texts: list[str]) -> None:
@@ -175,9 +175,9 @@ def test_every_code_point_gives_the_features_of_the_reference(start: int) -> Non
         np.zeros(N_COLUMNS, np.float32),
     )
     singles = [f"{chr(code)}a" for code in codes[::7]] + [f"a{chr(code)}" for code in codes[::7]]
-    known = scores(kernel_of(arrays), singles)[1]
+    n_words = scores(kernel_of(arrays), singles)[1]
     found = vocabulary.entries(count_features(singles), len(singles))
-    assert known.astype(bool).tolist() == (has_words(singles) & (np.diff(found.offsets) > 0)).tolist()
+    assert n_words.astype(bool).tolist() == (has_words(singles) & (np.diff(found.offsets) > 0)).tolist()
 
 
 @pytest.mark.parametrize("letter", ["a", "é", "я", "日", "😀a", "\ue001"])
@@ -250,9 +250,9 @@ def test_any_instructions_give_the_scores_of_the_reference(name: str) -> None:
             rows, scale = quantise_rows(rng.normal(size=(NGRAMS.vocabulary.n_features, width)))
             arrays = ModelArrays(NGRAMS.vocabulary, rows, scale, rng.normal(size=width).astype(np.float32))
             found, expected = np.zeros((2, len(KNOWN), width), np.float32)
-            known = np.zeros(len(KNOWN), np.uint8)
-            kernel_of(arrays).score(tuple(KNOWN), 0, len(KNOWN), found, known)
-            ReferenceEngine(arrays).score(tuple(KNOWN), 0, len(KNOWN), expected, known)
+            n_words = np.zeros(len(KNOWN), np.int32)
+            kernel_of(arrays).score(tuple(KNOWN), 0, len(KNOWN), found, n_words)
+            ReferenceEngine(arrays).score(tuple(KNOWN), 0, len(KNOWN), expected, n_words)
             np.testing.assert_allclose(found, expected, atol=1e-5, rtol=1e-5)
     finally:
         _kernel.instructions()
@@ -269,20 +269,20 @@ def test_a_model_without_features_scores_its_intercept() -> None:
     arrays = ModelArrays(
         empty, np.zeros((0, N_COLUMNS), np.int8), np.zeros(0, np.float32), np.arange(N_COLUMNS, dtype=np.float32)
     )
-    out, known = scores(kernel_of(arrays), ["where", ""])
+    out, n_words = scores(kernel_of(arrays), ["where", ""])
     assert (out == np.arange(N_COLUMNS)).all()
-    assert known.tolist() == [0, 0]
+    assert n_words.tolist() == [0, 0]
 
 
 def test_the_kernel_refuses_what_would_lead_it_astray() -> None:
-    kernel, out, known = kernel_of(NGRAMS), np.zeros((1, N_COLUMNS), np.float32), np.zeros(1, np.uint8)
+    kernel, out, n_words = kernel_of(NGRAMS), np.zeros((1, N_COLUMNS), np.float32), np.zeros(1, np.int32)
     with pytest.raises(TypeError, match="NoneType"):
-        kernel.score((None,), 0, 1, out, known)
+        kernel.score((None,), 0, 1, out, n_words)
     for start, stop in [(0, 2), (-1, 0), (1, 0)]:
         with pytest.raises(ValueError, match="do not fit"):
-            kernel.score(("a",), start, stop, out, known)
+            kernel.score(("a",), start, stop, out, n_words)
     with pytest.raises(ValueError, match="do not fit"):
-        kernel.score(("a",), 0, 1, np.zeros((1, N_COLUMNS + 1), np.float32), known)
+        kernel.score(("a",), 0, 1, np.zeros((1, N_COLUMNS + 1), np.float32), n_words)
 
 
 def test_the_environment_takes_the_reference_and_its_absence_is_told() -> None:

@@ -2,10 +2,11 @@
 
 from contact_reasons.classifier.engine import HiddenLayer, ModelArrays, SlowPathWarning, quantise_rows
 from contact_reasons.classifier.features import Vocabulary, normalise
-from contact_reasons.classifier.model import ReasonModel, ReasonProbabilities, as_texts, primary_index
+from contact_reasons.classifier.model import CalibrationMap, ReasonModel, ReasonProbabilities, as_texts, primary_index
 from contact_reasons.classifier.prior import TokenPrior
 
 __all__ = [
+    "CalibrationMap",
     "HiddenLayer",
     "ModelArrays",
     "ReasonModel",

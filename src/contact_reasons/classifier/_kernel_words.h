@@ -85,7 +85,8 @@ typedef struct {
     uint32_t *sequence, *active; /* 0, 1, 2, ...; hidden units above zero */
     size_t n_tokens;
     uint64_t last_word;
-    int any_word, has_letters;
+    uint32_t n_words;
+    int has_letters;
 } kr_work;
 
 static void kr_work_free(kr_work *w) {
@@ -278,13 +279,13 @@ static void kr_flush_pairs(const kr_model *m, kr_work *w) {
 }
 
 static inline void kr_add_pair(const kr_model *m, kr_work *w, uint64_t polynomial) {
-    if (w->any_word) {
+    if (w->n_words) {
         uint64_t hash = kr_mix(w->last_word + KR_BASE * polynomial + KR_SEED_PAIR);
         if (w->n_pairs == KR_CHUNK) kr_flush_pairs(m, w);
         kr_table_prefetch(&m->table, hash);
         w->pairs[w->n_pairs++] = hash;
     }
-    w->any_word = 1;
+    w->n_words++;
     w->last_word = polynomial;
 }
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from contact_reasons.classifier.features import Vocabulary, count_features, has_words
+from contact_reasons.classifier.features import Vocabulary, count_features, count_words, has_words
 from contact_reasons.classifier.prior import TokenPrior
 
 __all__ = ["Engine", "HiddenLayer", "ModelArrays", "ReferenceEngine", "SlowPathWarning", "make_engine", "quantise_rows"]
@@ -161,17 +161,17 @@ class Engine(Protocol):
     """Whatever scores texts from the arrays it was made of."""
 
     def score(
-        self, texts: tuple[str, ...], start: int, stop: int, scores: Float32Array, known: npt.NDArray[np.uint8]
+        self, texts: tuple[str, ...], start: int, stop: int, scores: Float32Array, n_words: npt.NDArray[np.int32]
     ) -> None:
-        """Write what is said of ``texts[start:stop]`` into ``scores`` and ``known``.
+        """Write what is said of ``texts[start:stop]`` into ``scores`` and ``n_words``.
 
         Parameters
         ----------
         texts : tuple of str
         start, stop : int
         scores : ndarray of float32, shape (stop - start, n_columns)
-        known : ndarray of uint8, shape (stop - start,)
-            1 if the text has letters (see `has_words`) and a feature of the vocabulary, else 0.
+        n_words : ndarray of int32, shape (stop - start,)
+            Words of the text; 0 if it has none worth labelling (see `has_words`) or no feature of the vocabulary.
         """
 
 
@@ -193,13 +193,13 @@ class ReferenceEngine:
             self._word_at[hidden.word_ids] = np.arange(len(hidden.word_ids))
 
     def score(
-        self, texts: tuple[str, ...], start: int, stop: int, scores: Float32Array, known: npt.NDArray[np.uint8]
+        self, texts: tuple[str, ...], start: int, stop: int, scores: Float32Array, n_words: npt.NDArray[np.int32]
     ) -> None:
         """See `Engine.score`."""
         for row in range(stop - start):
-            scores[row], known[row] = self._score_one(texts[start + row])
+            scores[row], n_words[row] = self._score_one(texts[start + row])
 
-    def _score_one(self, text: str) -> tuple[npt.NDArray[np.float64], bool]:
+    def _score_one(self, text: str) -> tuple[npt.NDArray[np.float64], int]:
         arrays = self._arrays
         entries = arrays.vocabulary.entries(count_features([text]), 1)
         factors = entries.weights.astype(np.float64) * arrays.row_scale[entries.features]
@@ -212,7 +212,8 @@ class ReferenceEngine:
             factors = entries.weights[of_words].astype(np.float64) * arrays.hidden.word_scale[words]
             units = np.maximum(units + np.einsum("f,fh->h", factors, arrays.hidden.word_rows[words]), 0.0)
             scores += np.einsum("h,hk->k", units, arrays.hidden.out)
-        return scores, bool(len(entries.features)) and bool(has_words([text])[0])
+        speaks = len(entries.features) and has_words([text])[0]
+        return scores, int(count_words([text])[0]) if speaks else 0
 
     def _pool(self, hidden: HiddenLayer, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """How the tokens of a text become the input of the hidden layer: their mean."""

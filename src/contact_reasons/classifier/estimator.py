@@ -12,22 +12,29 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
 from contact_reasons.classifier.archive import Encoder, NeighbourLabels, PriorEncoder, encode
+from contact_reasons.classifier.calibration import Mix, fit_calibration, fit_mix
 from contact_reasons.classifier.engine import HiddenLayer, ModelArrays, quantise_rows
-from contact_reasons.classifier.features import Vocabulary, count_features, normalise
+from contact_reasons.classifier.features import Vocabulary, count_features, count_words, normalise
 from contact_reasons.classifier.hidden import softmax
-from contact_reasons.classifier.model import ReasonModel, ReasonProbabilities, as_list, as_texts, primary_index
+from contact_reasons.classifier.model import (
+    CalibrationMap,
+    ReasonModel,
+    ReasonProbabilities,
+    as_list,
+    as_texts,
+    primary_index,
+)
 from contact_reasons.classifier.parts import (
-    Mix,
     Parts,
     PartSettings,
     Targets,
     TextRows,
-    fit_mix,
     fit_parts,
     held_out_scores,
     read_rows,
 )
 from contact_reasons.classifier.prior import TokenPrior, shipped_prior
+from contact_reasons.classifier.scope import ScopeColumn, fit_scope, read_background
 from contact_reasons.errors import TrainingError, nearest, shorten
 
 __all__ = ["ReasonClassifier"]
@@ -74,7 +81,7 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     model_ : ReasonModel
         The arrays that label.
     mix_ : Mix
-        Factors of the two parts.
+        Factors of the two parts, and of the length of a text.
     out_of_fold_ : ReasonProbabilities
         For each training text, what models that had not seen it say; texts out of scope follow at the end.
         Equal chances for all reasons where no model could be trained without the text.
@@ -130,7 +137,8 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         y : sequence of str, length n
             Ids ``'primary.secondary'``.
         out_of_scope : sequence of str, length m, optional
-            Texts that belong to no reason, such as spam.
+            Texts that belong to no reason, such as spam. From 200 on they are learned like a reason; fewer, or none, are joined by the shipped background
+            of everyday talk, other trades and junk. An empty list: nothing is known of texts out of scope, and each text is in scope.
         groups : sequence, length n or n + m, optional
             Texts of equal group, such as of one customer, are kept on one side of every held-out split; an empty
             group or None is a group of its own; those of texts out of scope come last.
@@ -165,20 +173,43 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         archive = [] if unlabelled is None else _without(as_texts(unlabelled), judged)
         prior = self.prior or shipped_prior()
         vocabulary, rows = self._read(judged + archive, prior)
-        n_columns = len(classes) + bool(outside)
+        n_columns = len(classes) + (len(outside) >= FEWEST_OUTSIDE)
         settings = PartSettings(self.C, self.class_weight, self.hidden_units, self.members, self.random_state)
-        training = _Training(rows, labels, n_columns, _vectors(prior), settings, self.n_jobs)
+        training = _Training(
+            rows, labels, count_words(judged), len(classes), n_columns, _vectors(prior), settings, self.n_jobs
+        )
         if archive:
             training.learn_from(encode(teacher or PriorEncoder(prior), judged + archive))
 
-        held_out, self.mix_ = training.held_out(_stratified_folds(labels, keys, self.calibration_folds))
-        arrays = _arrays(training.fit(), self.mix_, vocabulary, rows.word_ids, prior)
+        folds = _stratified_folds(labels, keys, self.calibration_folds)
+        held_out, self.mix_ = training.held_out(folds)
+        calibration = training.calibration(held_out, self.mix_)
+        parts = training.fit()
+        arrays = _arrays(parts, self.mix_, vocabulary, rows.word_ids, prior)
+        model = ReasonModel(classes, arrays, calibration)
+        if not model.knows_scope and (out_of_scope is None or outside):
+            scope = self._fit_scope(model, training, held_out, folds)
+            arrays = _arrays(parts, self.mix_, vocabulary, rows.word_ids, prior, scope)
+            model = ReasonModel(classes, arrays, calibration)
+            held_out = np.column_stack([held_out, scope.held_out])
         self.classes_ = np.array(classes)
         self.primaries_ = np.array(primary_index(classes)[0])
-        self.model_ = ReasonModel(classes, arrays)
-        self.out_of_fold_ = self.model_.distribution(held_out)
+        self.model_ = model
+        self.out_of_fold_ = model.distribution(held_out, training.n_words)
         self.n_features_in_ = 1
         return self
+
+    def _fit_scope(self, model: ReasonModel, training: _Training, held_out: FloatArray, folds: IntArray) -> ScopeColumn:
+        background = read_background()
+        vocabulary = model.arrays.vocabulary
+        return fit_scope(
+            training.rows.features[: len(training.labels)],
+            _evidence(model, held_out, training.n_words),
+            training.labels < len(model.classes),
+            folds,
+            vocabulary.weigh(count_features(background), len(background)),
+            _evidence(model, model.scores(background), count_words(background)),
+        )
 
     def _read(self, texts: list[str], prior: TokenPrior) -> tuple[Vocabulary, TextRows]:
         counts = count_features(texts)
@@ -244,12 +275,16 @@ class _Training:
         self,
         rows: TextRows,
         labels: IntArray,
+        n_words: IntArray,
+        n_reasons: int,
         n_columns: int,
         vectors: Float32Array,
         settings: PartSettings,
         n_jobs: int | None,
     ) -> None:
-        self.rows, self.labels, self.n_columns = rows, labels, n_columns
+        self.rows, self.labels, self.n_words = rows, labels, n_words
+        self.n_reasons, self.n_columns = n_reasons, n_columns
+        self.learned = labels < n_columns  # a few texts out of scope are no column: they are only asked
         self.vectors, self.settings, self.n_jobs = vectors, settings, n_jobs
         self.neighbours: NeighbourLabels | None = None
 
@@ -271,35 +306,57 @@ class _Training:
 
     def fit(self) -> Parts:
         """Parts trained on everything; with an archive twice, the first ones helping to label it."""
-        every = np.arange(len(self.labels))
-        _, targets = self.targets(every)
+        every = np.flatnonzero(self.learned)
+        known, targets = self.targets(every)
         if self.neighbours is None:
-            return self._fit(targets)
-        student = self._fit(targets)
+            return self._fit(known, targets)
+        student = self._fit(known, targets)
         scores = self.rows.features @ student.weights + student.intercept
         for member in student.hidden:
             scores += member.scores(self.rows.tokens, self.rows.words, self.vectors) / len(student.hidden)
-        both = (softmax(scores) + self.neighbours.teach(every, self.labels)) / 2
-        said = self.neighbours.agree(both.astype(np.float32), every, self.labels, _SECOND_AGREEMENT)
-        return self._fit(self._with_archive(every, said)[1])
+        both = (softmax(scores) + self.neighbours.teach(every, self.labels[every])) / 2
+        said = self.neighbours.agree(both.astype(np.float32), every, self.labels[every], _SECOND_AGREEMENT)
+        return self._fit(*self._with_archive(every, said))
 
-    def _fit(self, targets: Targets) -> Parts:
-        return fit_parts(self.rows, targets, self.n_columns, self.vectors, self.settings, self.n_jobs)
+    def _fit(self, known: IntArray, targets: Targets) -> Parts:
+        rows = self.rows if len(known) == self.rows.features.shape[0] else self.rows.take(known)
+        return fit_parts(rows, targets, self.n_columns, self.vectors, self.settings, self.n_jobs)
 
     def held_out(self, folds: IntArray) -> tuple[FloatArray, Mix]:
         """Mixed scores of every labelled text by models that have not seen it, and the factors of the mix."""
         linear, hidden = (np.zeros((len(self.labels), self.n_columns)) for _ in range(2))
-        sides = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(int(folds.max()) + 1)]
+        sides = [
+            (np.flatnonzero((folds != fold) & self.learned), np.flatnonzero(folds == fold))
+            for fold in range(int(folds.max()) + 1)
+        ]
         # a fold whose other folds hold one class has nothing to learn from: its rows are left without an opinion
         sides = [(i, o) for i, o in sides if len(o) and len(np.unique(self.labels[i])) > 1]
         jobs = [(known, outside, targets) for inside, outside in sides for known, targets in (self.targets(inside),)]
         found = held_out_scores(self.rows, jobs, self.n_columns, self.vectors, self.settings, self.n_jobs)
         for (_, outside), (of_linear, of_hidden) in zip(sides, found, strict=True):
             linear[outside], hidden[outside] = of_linear, of_hidden
-        asked = np.concatenate([np.zeros(0, np.int64), *(outside for _, outside in sides)])
-        mix = fit_mix(linear[asked], hidden[asked], self.labels[asked], with_hidden=self.settings.hidden_units > 0)
+        self.asked = np.concatenate([np.zeros(0, np.int64), *(outside for _, outside in sides)])
+        asked = self.asked[self.learned[self.asked]]
+        mix = fit_mix(
+            linear[asked],
+            hidden[asked],
+            self.n_words[asked],
+            self.labels[asked],
+            self.n_reasons,
+            with_hidden=self.settings.hidden_units > 0,
+        )
         return mix.linear * linear + mix.hidden * hidden, mix
 
+    def calibration(self, held_out: FloatArray, mix: Mix) -> CalibrationMap:
+        """The map fitted on held-out scores of texts that have a reason."""
+        rows = self.asked[self.labels[self.asked] < self.n_reasons]
+        return fit_calibration(
+            held_out[rows][:, : self.n_reasons], self.n_words[rows], self.labels[rows], mix.half_words
+        )
+
+
+FEWEST_OUTSIDE = 200
+"""Texts out of scope from which on they are learned like a reason."""
 
 _AGREEMENT = 0.8
 """Share of its neighbours in a text's distribution while a teacher labels the archive."""
@@ -312,14 +369,32 @@ def _vectors(prior: TokenPrior) -> Float32Array:
     return prior.vectors * prior.vector_scale[:, None]
 
 
-def _arrays(parts: Parts, mix: Mix, vocabulary: Vocabulary, word_ids: IntArray, prior: TokenPrior) -> ModelArrays:
-    """The parts as one set of arrays: hidden layers side by side, factors folded in."""
-    rows, scale = quantise_rows(parts.weights)
-    intercept = mix.linear * parts.intercept
+def _evidence(model: ReasonModel, scores: npt.NDArray[Any], n_words: IntArray) -> FloatArray:
+    """Log-sum-exp of the scores of reasons, as `ReasonModel.distribution` weighs them."""
+    weighed = scores[:, : len(model.classes)] * model.calibration.evidence(n_words)[:, None]
+    top = weighed.max(axis=1)
+    result: FloatArray = top + np.log(np.exp(weighed - top[:, None]).sum(axis=1))
+    return result
+
+
+def _arrays(
+    parts: Parts,
+    mix: Mix,
+    vocabulary: Vocabulary,
+    word_ids: IntArray,
+    prior: TokenPrior,
+    scope: ScopeColumn | None = None,
+) -> ModelArrays:
+    """The parts as one set of arrays: hidden layers side by side, factors folded in, the column of `fit_scope` last."""
+    weights, intercept = np.float32(mix.linear) * parts.weights, mix.linear * parts.intercept
+    if scope is not None:
+        weights = np.column_stack([weights, scope.weights])
+    rows, scale = quantise_rows(weights)
     layer = None
     if parts.hidden:
         share = mix.hidden / len(parts.hidden)
         intercept = intercept + share * np.sum([member.out_bias for member in parts.hidden], axis=0)
+        out = np.vstack([member.out for member in parts.hidden]) * np.float32(share)
         tuned_rows, tuned_scale = quantise_rows(np.hstack([member.tuned for member in parts.hidden]))
         word_rows, word_scale = quantise_rows(np.hstack([member.words for member in parts.hidden]))
         layer = HiddenLayer(
@@ -332,9 +407,11 @@ def _arrays(parts: Parts, mix: Mix, vocabulary: Vocabulary, word_ids: IntArray, 
             word_rows,
             word_scale,
             np.concatenate([member.bias for member in parts.hidden]),
-            np.vstack([member.out for member in parts.hidden]) * np.float32(share),
+            out if scope is None else np.column_stack([out, np.zeros(len(out), np.float32)]),
         )
-    return ModelArrays(vocabulary, rows, (scale * mix.linear).astype(np.float32), intercept.astype(np.float32), layer)
+    if scope is not None:
+        intercept = np.append(intercept, scope.intercept)
+    return ModelArrays(vocabulary, rows, scale, intercept.astype(np.float32), layer)
 
 
 def _without(texts: list[str], known: Sequence[str]) -> list[str]:

@@ -40,6 +40,7 @@ __all__ = [
     "TextEntries",
     "Vocabulary",
     "count_features",
+    "count_words",
     "fold",
     "has_words",
     "hash_of",
@@ -155,6 +156,17 @@ def has_words(texts: Sequence[str]) -> npt.NDArray[np.bool_]:
     found = np.zeros(len(texts), dtype=np.bool_)
     found[np.searchsorted(ends, at)] = True
     return found
+
+
+def count_words(texts: Sequence[str]) -> IntArray:
+    """How many words each normalised text has, shape (n,).
+
+    >>> count_words(["Can't log in!", "?"]).tolist()
+    [3, 0]
+    """
+    codes, ends = _encode(texts)
+    starts, _ = _word_edges(codes)
+    return np.bincount(np.searchsorted(ends, starts), minlength=len(texts)).astype(np.int64)
 
 
 def split_words(texts: Sequence[str]) -> list[list[str]]:

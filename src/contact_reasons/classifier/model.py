@@ -12,11 +12,11 @@ import numpy.typing as npt
 from contact_reasons.classifier.engine import Engine, ModelArrays, make_engine
 from contact_reasons.errors import TrainingError, shorten
 
-__all__ = ["ReasonModel", "ReasonProbabilities", "as_texts", "primary_index"]
+__all__ = ["CalibrationMap", "ReasonModel", "ReasonProbabilities", "as_texts", "primary_index"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_BLOCK_TEXTS = 1024
+_BLOCK_TEXTS = 256
 
 
 class ReasonProbabilities(NamedTuple):
@@ -33,6 +33,42 @@ class ReasonProbabilities(NamedTuple):
 
     proba: FloatArray
     in_scope: FloatArray
+
+
+class CalibrationMap(NamedTuple):
+    r"""How scores become probabilities that come true as often as they say.
+
+    Scores s of a text of n words are evidence that grows with its length: they are multiplied by n / (n + ``half_words``). Of their softmax p, the
+    greatest, p₁, becomes q₁ by beta calibration [1]_, and the others share what is left as before:
+
+    .. math:: \ln\frac{q_1}{1-q_1} = a \ln p_1 - b \ln(1-p_1) + c
+
+    The order of the reasons stays: where q₁ would fall below the second, it stops above it. The defaults change nothing.
+
+    Parameters
+    ----------
+    half_words : float
+        At least 0: words at which a text's evidence counts half.
+    a, b : float
+        At least 0.
+    c : float
+
+    References
+    ----------
+    .. [1] M. Kull, T. Silva Filho, P. Flach, "Beta calibration: a well-founded and easily implemented improvement on logistic calibration for
+       binary classifiers", AISTATS 2017.
+    """
+
+    half_words: float = 0.0
+    a: float = 1.0
+    b: float = 1.0
+    c: float = 0.0
+
+    def evidence(self, n_words: npt.NDArray[Any]) -> FloatArray:
+        """The factor on scores of texts of so many words, in (0, 1], shape (n,)."""
+        n = np.maximum(n_words, 1).astype(np.float64)
+        factors: FloatArray = n / (n + self.half_words)
+        return factors
 
 
 def as_texts(texts: Any) -> list[str]:
@@ -90,12 +126,14 @@ class ReasonModel:
     classes : sequence of str, length k
         Secondary ids, sorted so that the secondaries of a primary stand together.
     arrays : ModelArrays
-        Of k columns, or k + 1: a last column scores "out of scope". Scores are logits: the distribution is their softmax.
+        Of k columns, or k + 1: a last column scores "out of scope". Scores are logits.
+    calibration : CalibrationMap, optional
     """
 
-    def __init__(self, classes: Sequence[str], arrays: ModelArrays) -> None:
+    def __init__(self, classes: Sequence[str], arrays: ModelArrays, calibration: CalibrationMap | None = None) -> None:
         self.classes = tuple(classes)
         self.arrays = arrays
+        self.calibration = calibration or CalibrationMap()
         self.knows_scope = len(arrays.intercept) > len(self.classes)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -145,30 +183,59 @@ class ReasonModel:
         return ReasonProbabilities(proba, in_scope)
 
     def _predict(self, texts: tuple[str, ...], start: int, stop: int) -> ReasonProbabilities:
-        scores, known = self._score(texts, start, stop)
-        proba, in_scope = self.distribution(scores)
-        in_scope *= known
+        scores, n_words = self._score(texts, start, stop)
+        proba, in_scope = self.distribution(scores, n_words)
+        in_scope *= n_words > 0
         return ReasonProbabilities(proba, in_scope)
 
     def _score(
         self, texts: tuple[str, ...], start: int, stop: int
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
         scores = np.empty((stop - start, len(self.arrays.intercept)), dtype=np.float32)
-        known = np.empty(stop - start, dtype=np.uint8)
-        self._engine.score(texts, start, stop, scores, known)
-        return scores, known
+        n_words = np.empty(stop - start, dtype=np.int32)
+        self._engine.score(texts, start, stop, scores, n_words)
+        return scores, n_words
 
-    def distribution(self, scores: npt.NDArray[np.floating[Any]]) -> ReasonProbabilities:
-        """Softmax of scores of shape (n, k) or (n, k + 1); see `predict`."""
-        k = len(self.classes)
+    def distribution(
+        self, scores: npt.NDArray[np.floating[Any]], n_words: npt.NDArray[np.integer[Any]]
+    ) -> ReasonProbabilities:
+        """The distribution that scores of texts stand for; see `CalibrationMap`.
+
+        Parameters
+        ----------
+        scores : ndarray of float, shape (n, k) or (n, k + 1)
+        n_words : ndarray of int, shape (n,)
+        """
+        k, rows = len(self.classes), np.arange(len(scores))
         proba = scores[:, :k].astype(np.float64)
-        top = proba.max(axis=1, keepdims=True)
-        proba -= top
+        proba *= self.calibration.evidence(n_words)[:, None]
+        best = proba.argmax(axis=1)
+        top = proba[rows, best]
+        proba -= top[:, None]
         np.exp(proba, out=proba)
-        total = proba.sum(axis=1, keepdims=True)
-        proba /= total
+        proba[rows, best] = 0.0
+        rest = proba.sum(axis=1)
+        chance = self._chance_of_best(rest, proba.max(axis=1))
+        proba *= np.divide(1.0 - chance, rest, out=np.zeros_like(rest), where=rest > 0)[:, None]
+        proba[rows, best] = chance
         if not self.knows_scope:
             return ReasonProbabilities(proba, np.ones(len(proba)))
         outside = scores[:, k].astype(np.float64)
-        lead = outside - (top + np.log(total))[:, 0]  # log-odds of being out of scope
+        lead = outside - (top + np.log1p(rest))  # log-odds of being out of scope
         return ReasonProbabilities(proba, np.exp(-np.logaddexp(0.0, lead)))
+
+    def _chance_of_best(self, rest: FloatArray, second: FloatArray) -> FloatArray:
+        """Calibrated probability of the best reason, of weight 1 before scaling where the others weigh ``rest`` together."""
+        _, a, b, c = self.calibration
+        logs = np.log(np.maximum(rest, _LEAST))
+        joint = np.log1p(rest)
+        odds = b * joint - a * joint - b * logs + c
+        ahead = np.minimum(np.log(np.maximum(second, _LEAST)) - logs + _AHEAD, -logs)  # -logs: as it was
+        odds = np.maximum(odds, ahead)
+        chance: FloatArray = 1.0 / (1.0 + np.exp(-odds))
+        return np.where(rest > 0, chance, 1.0)
+
+
+_LEAST = 1e-300
+_AHEAD = 1e-4
+"""Log-odds by which the best reason stays ahead of the second."""

@@ -9,20 +9,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from joblib import Parallel, cpu_count, delayed
-from scipy import optimize, sparse
+from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
+from contact_reasons.classifier.calibration import ABSENT
 from contact_reasons.classifier.hidden import HiddenWeights, fit_hidden
 from contact_reasons.classifier.prior import TokenPrior
 
 __all__ = [
-    "Mix",
     "PartSettings",
     "Parts",
     "Targets",
     "TextRows",
-    "fit_mix",
     "fit_parts",
     "held_out_scores",
     "read_rows",
@@ -34,9 +33,6 @@ IntArray = npt.NDArray[np.int64]
 
 MOST_WORD_ROWS = 6000
 """Words and pairs that have a row in the hidden layer: the most frequent ones."""
-
-_ABSENT = -10.0
-"""Score of a reason that the texts of a fold lack: far below those of learned ones, unless C is very large."""
 
 _FEWEST_FOR_PROCESSES = 3000
 _MEMBERS_HELD_OUT = 2
@@ -203,7 +199,7 @@ def _fit_linear(
     """One linear head a column that occurs; the others score far below all of these."""
     present = np.unique(targets.labels)
     weights = np.zeros((features.shape[1], n_columns), dtype=np.float32)
-    intercept = np.full(n_columns, _ABSENT)
+    intercept = np.full(n_columns, ABSENT)
     heads = LinearSVC(
         C=settings.C, class_weight=settings.class_weight, dual="auto", random_state=settings.seed, max_iter=5000
     )
@@ -263,59 +259,3 @@ def _held_out_member(
 ) -> Float32Array:
     weights = _fit_member(rows.take(inside), targets, n_columns, vectors, settings, member)
     return weights.scores(rows.tokens[outside], rows.words[outside], vectors)
-
-
-class Mix(NamedTuple):
-    """Factors of the two parts' scores, whose sum goes through the softmax."""
-
-    linear: float
-    hidden: float
-
-
-_USUAL = Mix(2.0, 1.0)
-"""About what larger sets give; taken where no text could be held out."""
-
-
-def fit_mix(linear: FloatArray, hidden: FloatArray, labels: IntArray, *, with_hidden: bool = True) -> Mix:
-    """The factors that make held-out labels most probable: temperature scaling [1]_ with one temperature a part.
-
-    The penalty ``(ln f - ln usual)^2 / 2`` on each factor is worth about one text and keeps factors finite where all texts are right.
-
-    Parameters
-    ----------
-    linear, hidden : ndarray of float, shape (n, n_columns)
-    labels : ndarray of int64, shape (n,)
-    with_hidden : bool, default=True
-        Whether there is a hidden part.
-
-    References
-    ----------
-    .. [1] C. Guo, G. Pleiss, Y. Sun, K. Weinberger, "On calibration of modern neural networks", ICML 2017.
-    """
-    known = (
-        linear[np.arange(len(labels)), labels] != _ABSENT
-    )  # no factor can make a reason that was not learned probable
-    linear, hidden, labels = linear[known], hidden[known], labels[known]
-    parts = [linear, hidden] if with_hidden else [linear]
-    usual = np.log(_USUAL if with_hidden else (3 * _USUAL.linear,))
-    own = np.stack([part[np.arange(len(labels)), labels] for part in parts])
-
-    def loss(logs: FloatArray) -> tuple[float, FloatArray]:
-        factors = np.exp(logs)
-        scores = sum(factor * part for factor, part in zip(factors, parts, strict=True))
-        top = scores.max(axis=1, keepdims=True)
-        chances = np.exp(scores - top)
-        total = chances.sum(axis=1, keepdims=True)
-        chances /= total
-        value = (top[:, 0] + np.log(total[:, 0]) - factors @ own).sum()
-        slope = np.array([(chances * part).sum() - mine.sum() for part, mine in zip(parts, own, strict=True)]) * factors
-        away = logs - usual
-        return float(value + 0.5 * away @ away), slope + away
-
-    if not len(labels):
-        found = usual
-    else:
-        bounds = [(np.log(1e-3), np.log(1e3))] * len(parts)
-        found = optimize.minimize(loss, usual, jac=True, method="L-BFGS-B", bounds=bounds).x
-    factors = np.exp(found).tolist()
-    return Mix(factors[0], factors[1] if with_hidden else 0.0)
