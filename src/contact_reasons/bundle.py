@@ -299,7 +299,7 @@ def _read_manifest(path: Path) -> tuple[Manifest, float]:
     if len(raw) > _MAX_MANIFEST_BYTES:
         raise BundleError(f"{file}: {len(raw):,} bytes; a manifest has at most {_MAX_MANIFEST_BYTES:,}")
     try:
-        data = json.loads(raw)
+        data = json.loads(bytes(raw))
         if not isinstance(data, dict):
             raise ValueError("it is not a JSON object")
     except (ValueError, RecursionError) as exc:
