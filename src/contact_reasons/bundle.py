@@ -15,19 +15,32 @@ import contextlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from contact_reasons.arrays import ArrayType, open_arrays, pack_arrays, read_bytes, sha256_of
 from contact_reasons.classifier import HiddenLayer, ModelArrays, ReasonModel, TokenPrior, Vocabulary, quantise_rows
 from contact_reasons.classifier.prior import prior_sha256, read_prior, shipped_prior, write_prior
 from contact_reasons.confidence import Thresholds
 from contact_reasons.errors import BundleError, shorten
+from contact_reasons.schema import (
+    Mistakes,
+    Record,
+    anything,
+    boolean,
+    check,
+    many,
+    mapping,
+    number,
+    optional,
+    path_text,
+    string,
+    whole,
+)
 
 __all__ = ["FORMAT", "Bundle", "Manifest", "PriorRef", "TaxonomyRef", "read_bundle", "write_bundle"]
 
@@ -35,6 +48,8 @@ FORMAT: Final = 2
 _MANIFEST, _ARRAYS, _PRIOR = "manifest.json", "arrays.npz", "prior"
 _MAX_MANIFEST_BYTES: Final = 16 * 1024 * 1024
 _MISSING: Final = f"a model is a directory with {_MANIFEST} and {_ARRAYS}, as `contact-reasons train` writes it"
+
+_FOREIGN: Final = "the manifest is not one of this package: restore it, or train the model again"
 
 _FEATURES: Final = {"hashes": ("<u8", 1), "is_char": ("|b1", 1), "idf": ("<f4", 1)}
 _FORMAT_1: Final = {**_FEATURES, "weights": ("<f2", 2), "intercept": ("<f8", 1)}
@@ -53,25 +68,27 @@ _HIDDEN: Final = {
 """Type and number of dimensions of each array; the hidden ones bear the names of `HiddenLayer`."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+_string: Final = check(string)
 
 
-class TaxonomyRef(_Frozen):
+@dataclass(frozen=True, kw_only=True)
+class TaxonomyRef(Record):
     """Which taxonomy a model was trained for."""
 
-    taxonomy_id: str
-    version: str
-    sha256: str
+    taxonomy_id: str = field(metadata=_string)
+    version: str = field(metadata=_string)
+    sha256: str = field(metadata=_string)
 
 
-class PriorRef(_Frozen):
+@dataclass(frozen=True, kw_only=True)
+class PriorRef(Record):
     """Which prior a model was trained with."""
 
-    sha256: str
+    sha256: str = field(metadata=_string)
 
 
-class Manifest(_Frozen):
+@dataclass(frozen=True, kw_only=True)
+class Manifest(Record):
     """What a bundle is and holds.
 
     Parameters
@@ -98,19 +115,19 @@ class Manifest(_Frozen):
         SHA-256 of each file.
     """
 
-    format: int
-    package_version: str
-    library_versions: Mapping[str, str]
-    taxonomy: TaxonomyRef
-    classes: tuple[str, ...] = Field(min_length=2)
-    knows_scope: bool
-    prior: PriorRef | None
-    thresholds: Mapping[str, float | None]
-    thresholds_from: str
-    training: Mapping[str, Any]
-    scores: Mapping[str, Any]
-    arrays: Mapping[str, tuple[Annotated[int, Field(ge=0)], ...]]
-    files: Mapping[str, str]
+    format: int = field(metadata=check(whole(1)))
+    package_version: str = field(metadata=_string)
+    library_versions: Mapping[str, str] = field(metadata=check(mapping(string)))
+    taxonomy: TaxonomyRef = field(metadata=check(TaxonomyRef.read))
+    classes: tuple[str, ...] = field(metadata=check(many(string, least=2)))
+    knows_scope: bool = field(metadata=check(boolean))
+    prior: PriorRef | None = field(metadata=check(optional(PriorRef.read)))
+    thresholds: Mapping[str, float | None] = field(metadata=check(mapping(optional(number))))
+    thresholds_from: str = field(metadata=_string)
+    training: Mapping[str, Any] = field(metadata=check(mapping(anything)))
+    scores: Mapping[str, Any] = field(metadata=check(mapping(anything)))
+    arrays: Mapping[str, tuple[int, ...]] = field(metadata=check(mapping(many(whole(0)))))
+    files: Mapping[str, str] = field(metadata=check(mapping(string)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +181,7 @@ def write_bundle(
         arrays={name: array.shape for name, array in arrays.items()},
         files={_ARRAYS: sha256_of(content)},
     )
-    data = manifest.model_dump(mode="json")
+    data = asdict(manifest)
     data["seal"] = _seal(data)
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -174,7 +191,9 @@ def write_bundle(
         if hidden is not None and prior is not None and prior.sha256 != shipped_prior().sha256:
             write_prior(path / _PRIOR, hidden.prior, {"name": "of this model alone"})
         temporary = path / f"{_MANIFEST}.tmp"
-        temporary.write_text(json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(
+            json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+        )
         os.replace(temporary, path / _MANIFEST)
     except OSError as exc:
         raise BundleError(
@@ -280,7 +299,7 @@ def _read_manifest(path: Path) -> tuple[Manifest, float]:
     if len(raw) > _MAX_MANIFEST_BYTES:
         raise BundleError(f"{file}: {len(raw):,} bytes; a manifest has at most {_MAX_MANIFEST_BYTES:,}")
     try:
-        data = json.loads(raw)
+        data = json.loads(bytes(raw))
         if not isinstance(data, dict):
             raise ValueError("it is not a JSON object")
     except (ValueError, RecursionError) as exc:
@@ -297,20 +316,20 @@ def _read_manifest(path: Path) -> tuple[Manifest, float]:
         raise BundleError(
             f"{file}: the seal does not fit its content; the manifest was changed by hand or damaged: restore it"
         )
+    sharpness = 1.0
+    if data["format"] == 1:
+        sharpness = data.pop("sharpness", None)
+        if type(sharpness) not in (int, float) or not 0 < sharpness < 1e6:
+            raise BundleError(
+                f"{file}, sharpness: {shorten(sharpness)}; it must be a number above 0 and below 1,000,000: {_FOREIGN}"
+            )
+        data["prior"] = None
     try:
-        sharpness = 1.0
-        if data["format"] == 1:
-            sharpness = TypeAdapter(_Sharpness).validate_python(data.pop("sharpness", None))
-            data["prior"] = None
-        manifest = Manifest.model_validate(data)
-    except ValidationError as exc:
-        error = exc.errors()[0]
-        place = ".".join(map(str, error["loc"])) or "sharpness"
-        raise BundleError(f"{file}, {place}: {error['msg']}; the manifest is not one of this package") from None
+        manifest = Manifest.read(data)
+    except Mistakes as exc:
+        place, what = exc.found[0]
+        raise BundleError(f"{file}, {path_text(place)}: {what}; {_FOREIGN}") from None
     return manifest, sharpness
-
-
-_Sharpness = Annotated[float, Field(gt=0, lt=1e6)]
 
 
 def _seal(data: Mapping[str, Any]) -> str:

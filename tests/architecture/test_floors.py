@@ -24,6 +24,7 @@ FLOORS = {
     "records": 1,
     "text": 1,
     "resources": 1,
+    "schema": 1,
     "taxonomy": 2,
     "classifier": 3,
     "routing": 3,
@@ -126,7 +127,7 @@ def test_public_names_are_documented_and_parameters_named_in_docstrings_exist(na
 
 def test_importing_has_no_side_effects_and_brings_no_training_stack() -> None:
     code = """
-import logging, warnings, sys, os, numpy, pydantic, yaml
+import logging, warnings, sys, os, numpy, yaml
 before = (logging.root.handlers[:], warnings.filters[:], dict(os.environ))
 import contact_reasons
 assert (logging.root.handlers[:], warnings.filters[:], dict(os.environ)) == before
@@ -138,6 +139,26 @@ for name in ("sklearn", "scipy", "joblib"):
     assert name not in sys.modules, name
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_serving_imports_numpy_and_yaml_and_nothing_else() -> None:
+    """What costs time at every start; more belongs into the function that needs it."""
+    code = """
+import sys, numpy, yaml
+before = set(sys.modules)
+import contact_reasons
+pipe = contact_reasons.load_pipeline("retail")
+pipe.handle(contact_reasons.Contact(text="where is my parcel"))
+print(*set(sys.modules) - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True, text=True)
+    imported = set(done.stdout.split())
+    packages = {name.partition(".")[0] for name in imported if "cython" not in name}
+    assert packages - sys.stdlib_module_names <= {"contact_reasons", "numpy", "yaml"}
+    rooms = {name.split(".")[1] for name in imported if name.startswith("contact_reasons.")}
+    assert not rooms & {"batch", "cli", "evaluation", "packs", "terminal", "training"}
+    late = ("asyncio", "concurrent", "csv", "difflib", "email", "importlib.metadata", "multiprocessing", "subprocess")
+    assert not imported & set(late)
 
 
 def test_no_file_of_the_project_holds_a_machine_path_or_a_registry() -> None:

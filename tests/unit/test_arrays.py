@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from contact_reasons.arrays import ArrayType, open_arrays, pack_arrays, read_bytes, sha256_of
+from contact_reasons.arrays import ArrayType, open_arrays, pack_arrays, read_bytes, room_for, sha256_of
 from contact_reasons.errors import BundleError
 
 FILE = Path("folder/arrays.npz")
@@ -152,3 +152,26 @@ def test_a_file_that_is_not_there_says_what_belongs_there(tmp_path: Path) -> Non
         read_bytes(tmp_path / "x.npz", belongs_to="a model has one")
     with pytest.raises(BundleError, match="cannot be read"):
         read_bytes(tmp_path, belongs_to="a model has one")
+
+
+@pytest.mark.parametrize("size", [0, 1, 4095, 3 * 1024 * 1024 + 5])
+def test_the_content_of_a_file_is_what_was_written_and_cannot_change(tmp_path: Path, size: int) -> None:
+    content = np.random.default_rng(size).bytes(size)
+    (tmp_path / "x").write_bytes(content)
+    read = read_bytes(tmp_path / "x", belongs_to="")
+    assert bytes(read) == content
+    assert read.readonly
+
+
+def test_much_room_begins_where_a_huge_page_does() -> None:
+    for size in (0, 1, 2**20 - 1, 2**20, 2**22 + 1):
+        room = room_for(size)
+        assert room.shape == (size,)
+        assert room.flags.writeable
+        assert size < 2**20 or room.__array_interface__["data"][0] % 2**21 == 0
+
+
+@given(content=st.binary(max_size=120), end=st.booleans())
+def test_bytes_that_are_no_zip_are_one_error(content: bytes, end: bool) -> None:
+    with pytest.raises(BundleError, match="not a valid array file"):
+        opened(content + (b"PK\x05\x06" + bytes(4) + b"\x02\0\x02\0" + bytes(10) if end else b""))

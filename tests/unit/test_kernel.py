@@ -258,6 +258,30 @@ def test_any_instructions_give_the_scores_of_the_reference(name: str) -> None:
         _kernel.instructions()
 
 
+@given(
+    features=st.lists(
+        st.tuples(st.sampled_from([1.0, 1.5, 1.5000001, 2.0, 8.25, 40.0]), st.booleans(), st.booleans()), max_size=40
+    )
+)
+def test_features_are_numbered_as_by_a_sort_on_all_keys(features: list[tuple[float, bool, bool]]) -> None:
+    idf = np.array([one for one, _, _ in features], dtype=np.float32)
+    is_char, lacking = (np.array([one[i] for one in features], dtype=np.bool_) for i in (1, 2))
+    vocabulary = Vocabulary(np.arange(len(features), dtype=np.uint64), is_char, idf)
+    slow_twin = np.lexsort((np.arange(len(features)), idf, lacking, is_char))
+    assert _kernel._frequent_first(vocabulary, lacking.view(np.uint8)).tolist() == slow_twin.tolist()
+
+
+@pytest.mark.parametrize("width", [1, 15, 16, 17, 64])
+def test_rows_are_taken_in_any_order_with_zeros_behind(width: int) -> None:
+    rng = np.random.default_rng(width)
+    rows = rng.integers(-127, 128, size=(9, width), dtype=np.int8)
+    for order in ([], [3], [8, 0, 0, 5]):
+        taken = _kernel._taken(rows, np.array(order, dtype=np.int64))
+        assert taken.shape == (len(order), -(-width // 16) * 16)
+        assert (taken[:, :width] == rows[order]).all()
+        assert not taken[:, width:].any()
+
+
 def test_models_of_one_process_share_the_prior_but_not_their_words() -> None:
     other = random_model(hidden=True, seed=1)
     assert_same(other, KNOWN)

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import pickle
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 
 import contact_reasons as cr
 from contact_reasons.errors import TaxonomyError
-from contact_reasons.taxonomy import lint_taxonomy
+from contact_reasons.resources import pack_files
+from contact_reasons.taxonomy import lint_taxonomy, strict_yaml
 from contact_reasons.taxonomy.strict_yaml import parse_strict_yaml
 from tests.strategies import any_text, taxonomies
 
@@ -75,8 +78,8 @@ def test_every_shipped_reason_has_definition_near_misses_and_stages() -> None:
         (["primaries", 0, "secondaries", 0, "stages"], ["suport"], r"'suport' is not a stage.*did you mean 'support'\?"),
         (["primaries", 0, "secondaries", 0, "not_this"], [{"reason": "billing.invoce", "when": "x"}], r"no reason has the id 'billing\.invoce'; did you mean 'billing\.invoice'\?"),
         (["primaries", 0, "secondaries", 0, "formerly"], ["orders.cancel"], r"'orders\.cancel' is in use at primaries\[1\]"),
-        (["primaries", 0, "secondaries"], [], r"primaries\[0\]\.secondaries: tuple should have at least 1 item"),
-        (["primaries"], "none", r"primaries: input should be a valid tuple"),
+        (["primaries", 0, "secondaries"], [], r"primaries\[0\]\.secondaries: the list has 0 entries; give at least 1"),
+        (["primaries"], "none", r"primaries: this must be a list, not 'none'"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_with_its_place_and_what_would_be_right(path: list[Any], value: Any, message: str) -> None:
@@ -102,6 +105,69 @@ def test_errors_from_a_file_name_the_line(tmp_path: Path) -> None:
         cr.Taxonomy.from_yaml(file)
 
 
+def test_every_mistake_is_named_at_once_also_those_between_reasons_with_their_line(tmp_path: Path) -> None:
+    file = tmp_path / "taxonomy.yaml"
+    reasons = "  - id: a\n    label: A\n    secondaries:\n      - {id: a.b, label: B}\n"
+    file.write_text(f"taxonomy_id: T\nprimaries:\n{reasons}    lable: X\n")
+    with pytest.raises(TaxonomyError) as caught:
+        cr.Taxonomy.from_yaml(file)
+    assert str(caught.value).replace(str(file), "file").split("\n") == [
+        "file, line 1, version: the key 'version' is missing; add it",
+        "file, line 1, taxonomy_id: 'T' is not a valid reason id. Ids are lower snake case, such as 'billing'; write 't'. "
+        "If the id was in use, list the old one under `formerly`",
+        "file, line 7, primaries[0].lable: the key 'lable' is not known here; did you mean 'label'?",
+    ]
+    file.write_text(f"taxonomy_id: t\nversion: 1\nprimaries:\n{reasons}      - {{id: a.b, label: C}}\n")
+    with pytest.raises(
+        TaxonomyError, match=r"taxonomy\.yaml, line 8, primaries\[0\]\.secondaries\[1\]\.id: 'a\.b' is already"
+    ):
+        cr.Taxonomy.from_yaml(file)
+
+
+def test_more_than_eight_mistakes_are_counted() -> None:
+    data = changed(["primaries", 1, "secondaries"], [{"id": f"X{i}", "label": "x"} for i in range(11)])
+    with pytest.raises(TaxonomyError, match=r"(?s)'X0'.*'X7'.*\n\(3 more\)\Z"):
+        cr.Taxonomy.from_dict(data)
+
+
+def test_reasons_made_in_code_are_checked_too() -> None:
+    refund = cr.SecondaryReason(id="billing.refund", label=" Refund ", stages=["support"])  # type: ignore[arg-type]
+    assert (refund.label, refund.stages, refund.primary, refund.code) == (
+        "Refund",
+        ("support",),
+        "billing",
+        "billing__refund",
+    )
+    billing = cr.PrimaryReason(id="billing", label="Billing", secondaries=(refund,))
+    taxonomy = cr.Taxonomy(taxonomy_id="t", version="1", primaries=(billing,))
+    assert taxonomy.primaries[0].secondaries[0] is refund
+    assert pickle.loads(pickle.dumps(taxonomy)) == copy.deepcopy(taxonomy) == taxonomy
+    assert hash(taxonomy) == hash(copy.deepcopy(taxonomy))
+    with pytest.raises(TaxonomyError, match=r"\Aid: 'Refund' is not a valid reason id.*\nlabel: this is empty"):
+        cr.SecondaryReason(id="Refund", label=" ")
+    with pytest.raises(TaxonomyError, match=r"primaries\[1\]\.id: the primary 'billing' is listed twice"):
+        cr.Taxonomy(taxonomy_id="t", version="1", primaries=(billing, billing))
+    with pytest.raises(AttributeError, match="cannot assign"):
+        refund.label = "x"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (["version"], 1, r"\Aversion: this must be a text, not 1\Z"),
+        (["version"], "  ", r"\Aversion: this is empty; write at least 1 character\Z"),
+        (["primaries", 0, "label"], "x" * 81, r"\Aprimaries\[0\]\.label: this has 81 characters; shorten it to at most 80\Z"),
+        (["primaries", 0], "billing", r"\Aprimaries\[0\]: this must be a mapping \(key: value\), not 'billing'\Z"),
+        (["stages"], ["support", None], r"\Astages\[1\]: this must be a text, not None\Z"),
+        (["primaries", 0, "secondaries", 0, "not_this"], [{"reason": "billing.invoice"}], r"not_this\[0\]\.when: the key 'when' is missing; add it\Z"),
+        ([5], "x", r"\A\[5\]: the key 5 is not known here; known: 'taxonomy_id'"),
+    ],
+)  # fmt: skip
+def test_a_value_of_the_wrong_kind_is_named_with_what_would_be_right(path: list[Any], value: Any, message: str) -> None:
+    with pytest.raises(TaxonomyError, match=message):
+        cr.Taxonomy.from_dict(changed(path, value))
+
+
 def test_in_yaml_no_stays_a_string_and_numbers_and_times_too() -> None:
     document = parse_strict_yaml("a: no\nb: 12:30:00\nc: 1.10\nd: ~\ne: [yes, en, null]\n", TaxonomyError)
     assert document.data == {"a": "no", "b": "12:30:00", "c": "1.10", "d": "~", "e": ["yes", "en", "null"]}
@@ -115,14 +181,43 @@ def test_in_yaml_no_stays_a_string_and_numbers_and_times_too() -> None:
         ("a: !!python/object:os.system x\n", r"line 1: the tag .* is not allowed"),
         ("a: [1\n", r"not valid YAML"),
         ("", r"the document is empty"),
-        ("a: 1\n---\nb: 2\n", r"not valid YAML"),
+        ("a: 1\n---\nb: 2\n", r"line 2: not valid YAML here \(a second document begins\)"),
+        ("a: 1\n!!int b: 2\n", r"line 2: the tag 'tag:yaml\.org,2002:int' is not allowed"),
+        ("a: 1\nb:\n  - !mine [2]\n", r"line 3: the tag '!mine' is not allowed"),
+        ("a: 1\n*x : 2\n", r"line 2: a key must be a plain word"),
+        ("a: x\x00y\n", r"not valid YAML"),
+        ("a: \ud800\n", r"not valid YAML"),
         ("[" * 60 + "]" * 60, r"nested deeper than 40"),
         ("? [1, 2]\n: 3\n", r"a key must be a plain word"),
     ],
 )
-def test_yaml_that_could_surprise_is_refused_with_its_line(text: str, message: str) -> None:
+@pytest.mark.parametrize("loader", ["CBaseLoader", "BaseLoader"])
+def test_yaml_that_could_surprise_is_refused_with_its_line(
+    text: str, message: str, loader: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not hasattr(yaml, loader):
+        pytest.skip("PyYAML was built without libyaml")
+    monkeypatch.setattr(strict_yaml, "_LOADER", getattr(yaml, loader))
     with pytest.raises(TaxonomyError, match=message):
         parse_strict_yaml(text, TaxonomyError)
+
+
+def test_lines_and_values_are_those_of_a_parser_that_builds_the_whole_tree_first() -> None:
+    text = pack_files("retail").taxonomy.read_text(encoding="utf-8")
+    lines: dict[Any, int] = {}
+
+    def plain(node: yaml.Node, path: tuple[Any, ...]) -> Any:
+        lines[path] = node.start_mark.line + 1
+        if isinstance(node, yaml.SequenceNode):
+            return [plain(item, (*path, i)) for i, item in enumerate(node.value)]
+        if isinstance(node, yaml.MappingNode):
+            return {key.value: plain(value, (*path, key.value)) for key, value in node.value}
+        return node.value
+
+    data = plain(yaml.compose(text, Loader=yaml.BaseLoader), ())
+    document = parse_strict_yaml(text, TaxonomyError)
+    assert document.data == data
+    assert document.lines == lines
 
 
 @given(text=any_text)

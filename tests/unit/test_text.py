@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import importlib
+import pkgutil
+import re
 import time
 from unittest import mock
 
@@ -7,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import contact_reasons.text
 from contact_reasons.text import (
     clean_text,
     customer_side,
@@ -18,6 +22,7 @@ from contact_reasons.text import (
 from contact_reasons.text import lines as lines_module
 from contact_reasons.text import mail as mail_module
 from contact_reasons.text import masking as masking_module
+from contact_reasons.text.patterns import pattern
 from tests.strategies import any_text
 
 MAILS = {
@@ -264,3 +269,20 @@ def test_personal_data_is_masked_as_by_trying_every_pattern(text: str) -> None:
     slow = masking_module._DIGITS.sub(masking_module._mask_digits, slow)
     slow = masking_module._CODE.sub(masking_module._mask_code, slow)
     assert mask_personal_data(text) == slow
+
+
+def test_every_pattern_that_waits_for_its_first_use_is_a_pattern() -> None:
+    found = []
+    for module in pkgutil.iter_modules(contact_reasons.text.__path__, "contact_reasons.text."):
+        for value in vars(importlib.import_module(module.name)).values():
+            some = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,)
+            found += [one for one in some if type(one) is type(pattern(""))]
+    assert len(found) > 40
+    for one in found:
+        assert re.compile(one.pattern, one.flags).match is not None
+
+
+def test_what_is_no_pattern_is_an_error_at_its_first_use() -> None:
+    wrong = pattern("(")
+    with pytest.raises(re.error, match="unterminated subpattern"):
+        wrong.match("x")

@@ -5,12 +5,13 @@ import unicodedata
 
 import numpy as np
 
+from contact_reasons.arrays import room_for
 from contact_reasons.classifier.features import APOSTROPHES, fold
 
 from cpython.unicode cimport PyUnicode_Check
-from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(object text)
@@ -20,8 +21,10 @@ cdef extern from "Python.h":
 
 cdef extern from "_kernel.h" nogil:
     enum: KR_WORD, KR_LETTER, KR_MARK, KR_DIGIT, KR_DROPPED, KR_RAW, KR_LANES, KR_N_MASKS, KR_FIRST_MASK
+    ctypedef struct kr_slot:
+        pass
     ctypedef struct kr_table:
-        void* slots
+        pass
     ctypedef struct kr_prior:
         kr_table table
         const int8_t* vectors
@@ -60,7 +63,8 @@ cdef extern from "_kernel.h" nogil:
     uint8_t** kr_pages
     void kr_start()
     const char* kr_choose_instructions(const char* wanted)
-    int kr_table_fill(kr_table* table, const uint64_t* hashes, const uint32_t* ids, size_t n)
+    unsigned kr_table_bits(size_t n)
+    void kr_table_fill(kr_table* table, kr_slot* slots, const uint64_t* hashes, const uint32_t* ids, size_t n)
     int kr_work_make(kr_work* work, const kr_model* model)
     void kr_work_free(kr_work* work)
     void kr_read(const kr_model* model, kr_work* work, const kr_text* text)
@@ -129,10 +133,47 @@ def _flat(values, dtype):
 
 def _padded(rows, dtype):
     """Rows with zeros behind, up to a multiple of the vector width."""
-    rows = np.asarray(rows, dtype=dtype)
+    rows = np.ascontiguousarray(rows, dtype=dtype)
+    if rows.shape[1] % KR_LANES == 0:
+        return rows
     result = np.zeros((rows.shape[0], -(-rows.shape[1] // KR_LANES) * KR_LANES), dtype=dtype)
     result[:, : rows.shape[1]] = rows
     return result
+
+
+def _taken(rows, order):
+    """Some rows of int8, in an order, with zeros behind."""
+    cdef const int8_t[:, ::1] source = np.ascontiguousarray(rows, dtype=np.int8)
+    cdef const int64_t[::1] at = np.ascontiguousarray(order, dtype=np.int64)
+    cdef size_t i, n = at.shape[0], width = source.shape[1], padded = -(-rows.shape[1] // KR_LANES) * KR_LANES
+    result = room_for(n * padded).view(np.int8).reshape(n, padded)
+    cdef int8_t[:, ::1] target = result
+    with nogil:
+        for i in range(n):
+            memcpy(&target[i, 0], &source[at[i], 0], width)
+            memset(&target[i, 0] + width, 0, padded - width)
+    return result
+
+
+cdef object fill_table(kr_table* table, hashes, ids):
+    """A hash table over memory that the caller keeps."""
+    cdef size_t n = len(hashes)
+    cdef const uint64_t[::1] flat_hashes = _flat(hashes, np.uint64)
+    cdef const uint32_t[::1] flat_ids = _flat(ids, np.uint32)
+    cdef uint8_t[::1] slots = room_for(sizeof(kr_slot) << kr_table_bits(n))
+    kr_table_fill(table, <kr_slot*>&slots[0], &flat_hashes[0], &flat_ids[0], n)
+    return slots
+
+
+def _frequent_first(vocabulary, lacking):
+    """Numbers of the features: those with a row in the hidden layer, other words, characters; each by rising idf, then as they come.
+
+    Stable and, over 16 bits at a time, without a comparison: positive floats rise with their bits.
+    """
+    bits = np.ascontiguousarray(vocabulary.idf, dtype=np.float32).view(np.uint32)
+    order = np.argsort(bits.astype(np.uint16), kind="stable")
+    order = order[np.argsort((bits >> np.uint32(16)).astype(np.uint16)[order], kind="stable")]
+    return order[np.argsort((np.asarray(vocabulary.is_char, dtype=np.uint8) * 2 + lacking)[order], kind="stable")]
 
 
 cdef class Tokens:
@@ -148,17 +189,10 @@ cdef class Tokens:
     def __init__(self, token_hashes, vectors, vector_scale):
         self.n_tokens, self.width = vectors.shape
         padded = _padded(vectors, np.int8)
-        cdef const uint64_t[::1] hashes = _flat(token_hashes, np.uint64)
-        cdef const uint32_t[::1] ids = _flat(np.arange(self.n_tokens), np.uint32)
         cdef const int8_t[::1] flat = _flat(padded, np.int8)
         cdef const float[::1] scale = _flat(vector_scale, np.float32)
-        if kr_table_fill(&self.prior.table, &hashes[0], &ids[0], self.n_tokens):
-            raise MemoryError
-        self.keep = [flat, scale]
+        self.keep = [flat, scale, fill_table(&self.prior.table, token_hashes, np.arange(self.n_tokens, dtype=np.uint32))]
         self.prior.vectors, self.prior.scale, self.prior.width = &flat[0], &scale[0], padded.shape[1]
-
-    def __dealloc__(self):
-        free(self.prior.table.slots)
 
     def tokenise(self, word):
         """Ids of the tokens of one normalised word."""
@@ -202,24 +236,19 @@ cdef class Kernel:
 
     def __init__(self, arrays, Tokens tokens):
         vocabulary = arrays.vocabulary
-        lacking = np.ones(vocabulary.n_features, dtype=bool)  # features with a row in the hidden layer come first
+        lacking = np.ones(vocabulary.n_features, dtype=np.uint8)
         if arrays.hidden is not None:
-            lacking[arrays.hidden.word_ids] = False
-        order = np.lexsort((np.arange(vocabulary.n_features), vocabulary.idf, lacking, vocabulary.is_char))
+            lacking[arrays.hidden.word_ids] = 0
+        order = _frequent_first(vocabulary, lacking)
         ids = np.empty(vocabulary.n_features, dtype=np.uint32)
-        ids[order] = np.arange(vocabulary.n_features)
+        ids[order] = np.arange(vocabulary.n_features, dtype=np.uint32)
         self.numbers = order
-        cdef const uint64_t[::1] hashes = _flat(vocabulary.hashes, np.uint64)
-        cdef const uint32_t[::1] flat_ids = _flat(ids, np.uint32)
-        if kr_table_fill(&self.model.table, &hashes[0], &flat_ids[0], vocabulary.n_features):
-            raise MemoryError
-        rows = np.zeros((0, arrays.rows.shape[1]), np.int8) if not len(order) else arrays.rows
-        padded = _padded(rows[order], np.int8)
+        padded = _taken(arrays.rows, order)
         cdef const float[::1] idf = _flat(vocabulary.idf[order], np.float32)
         cdef const float[::1] scale = _flat(arrays.row_scale[order], np.float32)
         cdef const int8_t[::1] flat_rows = _flat(padded, np.int8)
         cdef const float[::1] intercept = _flat(_padded(arrays.intercept[None, :], np.float32), np.float32)
-        self.keep = [idf, scale, flat_rows, intercept]
+        self.keep = [idf, scale, flat_rows, intercept, fill_table(&self.model.table, vocabulary.hashes, ids)]
         self.model.n_features = vocabulary.n_features
         self.model.first_char = vocabulary.n_features - int(vocabulary.is_char.sum())
         self.model.idf, self.model.scale, self.model.rows = &idf[0], &scale[0], &flat_rows[0]
@@ -237,7 +266,7 @@ cdef class Kernel:
         cdef const int32_t[::1] tuned_at = _flat(at, np.int32)
         cdef const int8_t[::1] tuned_rows = _flat(_padded(layer.tuned_rows, np.int8), np.int8)
         cdef const float[::1] tuned_scale = _flat(layer.tuned_scale, np.float32)
-        cdef const int8_t[::1] word_rows = _flat(_padded(layer.word_rows[word_order], np.int8), np.int8)
+        cdef const int8_t[::1] word_rows = _flat(_taken(layer.word_rows, word_order), np.int8)
         cdef const float[::1] word_scale = _flat(layer.word_scale[word_order], np.float32)
         bias = _padded(layer.hidden_bias[None, :], np.float32)
         hidden, width = bias.shape[1], self.model.width
@@ -256,9 +285,6 @@ cdef class Kernel:
         self.model.n_word_rows = len(layer.word_ids)
         self.model.word_rows, self.model.word_scale = &word_rows[0], &word_scale[0]
         self.model.projection, self.model.hidden_bias, self.model.out = &projection[0], &hidden_bias[0], &out[0]
-
-    def __dealloc__(self):
-        free(self.model.table.slots)
 
     cdef Workspace _workspace(self):
         cdef Workspace space

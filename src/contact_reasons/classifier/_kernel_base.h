@@ -83,12 +83,18 @@ typedef struct {
     uint64_t mask;
 } kr_table;
 
-static int kr_table_fill(kr_table *table, const uint64_t *hashes, const uint32_t *ids, size_t n) {
+/* Bits of the number of slots, at most half of which are taken. */
+static unsigned kr_table_bits(size_t n) {
     unsigned bits = 4;
-    size_t i;
     while (((size_t)1 << bits) < 2 * n) bits++;
-    table->slots = (kr_slot *)malloc(sizeof(kr_slot) << bits);
-    if (!table->slots) return -1;
+    return bits;
+}
+
+/* The slots are those of kr_table_bits(n), and stay the caller's. */
+static void kr_table_fill(kr_table *table, kr_slot *slots, const uint64_t *hashes, const uint32_t *ids, size_t n) {
+    unsigned bits = kr_table_bits(n);
+    size_t i;
+    table->slots = slots;
     table->shift = 64 - bits;
     table->mask = ((uint64_t)1 << bits) - 1;
     memset(table->slots, 0xFF, sizeof(kr_slot) << bits);
@@ -98,7 +104,6 @@ static int kr_table_fill(kr_table *table, const uint64_t *hashes, const uint32_t
         table->slots[at].hash = hashes[i];
         table->slots[at].id = ids[i];
     }
-    return 0;
 }
 
 static inline void kr_table_prefetch(const kr_table *table, uint64_t hash) {

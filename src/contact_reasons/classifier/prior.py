@@ -224,7 +224,7 @@ def _read_facts(file: Path) -> tuple[int, int, str]:
     try:
         if len(raw) > _MAX_FACTS_BYTES:
             raise ValueError("too large")
-        data = json.loads(raw)
+        data = json.loads(bytes(raw))
         if not isinstance(data, dict):
             raise ValueError("not a JSON object")
     except (ValueError, RecursionError) as exc:

@@ -16,8 +16,9 @@ from contact_reasons.records import Channel
 from contact_reasons.resources import pack_names
 from contact_reasons.routing.domains import BoolDomain, Cell, Domain, EnumDomain, TreeDomain
 from contact_reasons.routing.numbers import IntDomain, RealDomain
+from contact_reasons.schema import KeyPath
 from contact_reasons.taxonomy import Taxonomy
-from contact_reasons.taxonomy.strict_yaml import KeyPath, StrictDocument
+from contact_reasons.taxonomy.strict_yaml import StrictDocument
 
 __all__ = ["Outcome", "Promise", "RoutingRule", "RuleTable", "read_rule_table"]
 

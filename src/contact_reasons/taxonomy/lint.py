@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import NamedTuple
 
@@ -115,5 +114,7 @@ def _fold(label: str) -> str:
 
 
 def _similar(first: str, second: str) -> bool:
+    import difflib
+
     matcher = difflib.SequenceMatcher(None, first, second, autojunk=False)
     return matcher.real_quick_ratio() >= NEAR_DUPLICATE_RATIO and matcher.ratio() >= NEAR_DUPLICATE_RATIO

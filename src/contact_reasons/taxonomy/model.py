@@ -8,15 +8,16 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any, Final, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from contact_reasons.errors import TaxonomyError, nearest, shorten
 from contact_reasons.resources import pack_files
-from contact_reasons.taxonomy.strict_yaml import KeyPath, StrictDocument, load_strict_yaml
+from contact_reasons.schema import KeyPath, Mistakes, Record, check, many, mistake, path_text, string, text
+from contact_reasons.taxonomy.strict_yaml import StrictDocument, load_strict_yaml
 
 __all__ = ["MAX_CODE_CHARS", "NearMiss", "PrimaryReason", "SecondaryReason", "Taxonomy"]
 
@@ -32,41 +33,51 @@ _SECONDARY_ID = re.compile(rf"{_WORD}\.{_WORD}\Z")
 _RESERVED = ("missing",)
 
 
-def _check_id(value: str, pattern: re.Pattern[str], example: str) -> str:
+def _read_id(given: Any, pattern: re.Pattern[str], example: str) -> str:
+    value = string(given).strip()
     if not pattern.match(value):
         suggestion = re.sub(r"_*\._*", ".", re.sub(r"[^a-z0-9.]+", "_", value.lower())).strip("_.")
         hint = f"; write {suggestion!r}" if pattern.match(suggestion) else ""
-        raise ValueError(
+        raise mistake(
             f"{shorten(value)} is not a valid reason id. Ids are lower snake case, such as {example!r}{hint}. "
             "If the id was in use, list the old one under `formerly`"
         )
     if len(value.replace(".", "__")) > MAX_CODE_CHARS:
-        raise ValueError(
+        raise mistake(
             f"{value!r} has {len(value.replace('.', '__'))} characters (dot written '__'); "
             f"CRMs take at most {MAX_CODE_CHARS}: shorten it"
         )
     if value in _RESERVED:
-        raise ValueError(f"{value!r} is a word of the policy language; choose another id")
+        raise mistake(f"{value!r} is a word of the policy language; choose another id")
     return value
 
 
-PrimaryId = Annotated[str, AfterValidator(lambda value: _check_id(value, _PRIMARY_ID, "billing"))]
-SecondaryId = Annotated[str, AfterValidator(lambda value: _check_id(value, _SECONDARY_ID, "billing.refund_request"))]
-NonEmpty = Annotated[str, Field(min_length=1, max_length=2000)]
+_primary_id: Final = check(lambda value: _read_id(value, _PRIMARY_ID, "billing"))
+_secondary_id: Final = check(lambda value: _read_id(value, _SECONDARY_ID, "billing.refund_request"))
+_label: Final = check(text(1, MAX_LABEL_CHARS))
+_note: Final = text(1, 2000)
+_notes: Final = check(many(_note))
+_any_text: Final = check(text())
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, str_strip_whitespace=True)
+class _TaxonomyMistakes(Mistakes, TaxonomyError):
+    """Mistakes in reasons that were made in code."""
 
 
-class NearMiss(_Frozen):
+class _Part(Record):
+    mistakes = _TaxonomyMistakes
+
+
+@dataclass(frozen=True, kw_only=True)
+class NearMiss(_Part):
     """A neighbouring reason that is easily mistaken for this one, and when it is the right one."""
 
-    reason: SecondaryId
-    when: NonEmpty
+    reason: str = field(metadata=_secondary_id)
+    when: str = field(metadata=check(_note))
 
 
-class SecondaryReason(_Frozen):
+@dataclass(frozen=True, kw_only=True)
+class SecondaryReason(_Part):
     """A secondary reason: what a customer would pick, and what it takes to resolve it.
 
     Parameters
@@ -86,13 +97,13 @@ class SecondaryReason(_Frozen):
         Ids under which it was known in earlier versions.
     """
 
-    id: SecondaryId
-    label: Annotated[str, Field(min_length=1, max_length=MAX_LABEL_CHARS)]
-    definition: str = ""
-    not_this: tuple[NearMiss, ...] = ()
-    stages: tuple[NonEmpty, ...] = ()
-    required_facts: tuple[NonEmpty, ...] = ()
-    formerly: tuple[NonEmpty, ...] = ()
+    id: str = field(metadata=_secondary_id)
+    label: str = field(metadata=_label)
+    definition: str = field(default="", metadata=_any_text)
+    not_this: tuple[NearMiss, ...] = field(default=(), metadata=check(many(NearMiss.read)))
+    stages: tuple[str, ...] = field(default=(), metadata=_notes)
+    required_facts: tuple[str, ...] = field(default=(), metadata=_notes)
+    formerly: tuple[str, ...] = field(default=(), metadata=_notes)
 
     @property
     def primary(self) -> str:
@@ -105,17 +116,19 @@ class SecondaryReason(_Frozen):
         return self.id.replace(".", "__")
 
 
-class PrimaryReason(_Frozen):
+@dataclass(frozen=True, kw_only=True)
+class PrimaryReason(_Part):
     """A primary reason and its secondaries."""
 
-    id: PrimaryId
-    label: Annotated[str, Field(min_length=1, max_length=MAX_LABEL_CHARS)]
-    definition: str = ""
-    formerly: tuple[NonEmpty, ...] = ()
-    secondaries: Annotated[tuple[SecondaryReason, ...], Field(min_length=1)]
+    id: str = field(metadata=_primary_id)
+    label: str = field(metadata=_label)
+    definition: str = field(default="", metadata=_any_text)
+    formerly: tuple[str, ...] = field(default=(), metadata=_notes)
+    secondaries: tuple[SecondaryReason, ...] = field(metadata=check(many(SecondaryReason.read, least=1)))
 
 
-class Taxonomy(_Frozen):
+@dataclass(frozen=True, kw_only=True)
+class Taxonomy(_Part):
     """All contact reasons of one interaction type.
 
     Secondary ids begin with the id of the primary they are listed under; every id is unique, and so is
@@ -141,13 +154,19 @@ class Taxonomy(_Frozen):
     ('billing.invoice_copy', 'billing.refund')
     """
 
-    taxonomy_id: PrimaryId
-    version: NonEmpty
-    industry: str = ""
-    interaction_type: str = ""
-    language: str = "en"
-    stages: tuple[NonEmpty, ...] = ()
-    primaries: Annotated[tuple[PrimaryReason, ...], Field(min_length=1)]
+    taxonomy_id: str = field(metadata=_primary_id)
+    version: str = field(metadata=check(_note))
+    industry: str = field(default="", metadata=_any_text)
+    interaction_type: str = field(default="", metadata=_any_text)
+    language: str = field(default="en", metadata=_any_text)
+    stages: tuple[str, ...] = field(default=(), metadata=_notes)
+    primaries: tuple[PrimaryReason, ...] = field(metadata=check(many(PrimaryReason.read, least=1)))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        found = self._first_misfit()
+        if found is not None:
+            raise self.mistakes([found])
 
     @classmethod
     def load(cls, pack: str | Path) -> Self:
@@ -174,11 +193,9 @@ class Taxonomy(_Frozen):
                 f"{document.where(())}: a taxonomy is a mapping with taxonomy_id, version and primaries"
             )
         try:
-            return cls.model_validate(document.data)
-        except ValidationError as exc:
-            errors = exc.errors()
-            paths = {error["loc"][:depth] for error in errors for depth in range(len(error["loc"]))}
-            problems = [_problem(document, error) for error in errors if not error["loc"] or error["loc"] not in paths]
+            return cls.read(document.data)
+        except Mistakes as exc:
+            problems = [f"{document.where(path)}: {what}" for path, what in exc.found]
             more = f"\n({len(problems) - 8} more)" if len(problems) > 8 else ""
             raise TaxonomyError("\n".join(problems[:8]) + more) from None
 
@@ -228,49 +245,51 @@ class Taxonomy(_Frozen):
             )
         return cls.from_dict({"taxonomy_id": taxonomy_id, "version": version, "primaries": primaries})
 
-    @model_validator(mode="after")
-    def _check_whole(self) -> Self:
-        seen: dict[str, str] = {}
+    def _first_misfit(self) -> tuple[KeyPath, str] | None:
+        """The first thing in which reasons do not fit each other, and its place."""
+        seen: dict[str, KeyPath] = {}
         for i, primary in enumerate(self.primaries):
+            at: KeyPath = ("primaries", i)
             if primary.id in seen:
-                raise ValueError(f"primaries[{i}].id: the primary {primary.id!r} is listed twice; rename one")
-            seen[primary.id] = f"primaries[{i}]"
+                return (*at, "id"), f"the primary {primary.id!r} is listed twice; rename one"
+            seen[primary.id] = at
             for j, secondary in enumerate(primary.secondaries):
-                at = f"primaries[{i}].secondaries[{j}]"
+                at = ("primaries", i, "secondaries", j)
                 if secondary.primary != primary.id:
-                    raise ValueError(
-                        f"{at}.id: {secondary.id!r} is listed under the primary {primary.id!r}; its id must begin "
+                    return (*at, "id"), (
+                        f"{secondary.id!r} is listed under the primary {primary.id!r}; its id must begin "
                         f"with '{primary.id}.': move it or rename it, with the old id under `formerly`"
                     )
                 if secondary.id in seen:
-                    raise ValueError(
-                        f"{at}.id: {secondary.id!r} is already the id at {seen[secondary.id]}; rename one of the two"
-                    )
+                    other = path_text(seen[secondary.id])
+                    return (*at, "id"), f"{secondary.id!r} is already the id at {other}; rename one of the two"
                 seen[secondary.id] = at
                 for stage in secondary.stages:
                     if self.stages and stage not in self.stages:
-                        raise ValueError(
-                            f"{at}.stages: {stage!r} is not a stage of this taxonomy; {nearest(stage, self.stages)}"
+                        return (*at, "stages"), (
+                            f"{stage!r} is not a stage of this taxonomy; {nearest(stage, self.stages)}"
                         )
-        self._check_references(seen)
-        return self
+        return self._first_wrong_reference(seen)
 
-    def _check_references(self, seen: Mapping[str, str]) -> None:
-        earlier: dict[str, str] = {}
+    def _first_wrong_reference(self, seen: Mapping[str, KeyPath]) -> tuple[KeyPath, str] | None:
+        earlier: dict[str, KeyPath] = {}
         for reason in self.reasons:
             at = seen[reason.id]
             for old in reason.formerly:
-                if old in seen or old in earlier:
-                    other = seen.get(old) or earlier[old]
-                    raise ValueError(f"{at}.formerly: {old!r} is in use at {other}; an id means one reason for good")
+                other = seen.get(old) or earlier.get(old)
+                if other is not None:
+                    return (
+                        *at,
+                        "formerly",
+                    ), f"{old!r} is in use at {path_text(other)}; an id means one reason for good"
                 earlier[old] = at
         for secondary in self.secondaries:
             for near in secondary.not_this:
                 if near.reason not in seen:
-                    raise ValueError(
-                        f"{seen[secondary.id]}.not_this: no reason has the id {near.reason!r}; "
-                        f"{nearest(near.reason, self.secondary_ids)}"
+                    return (*seen[secondary.id], "not_this"), (
+                        f"no reason has the id {near.reason!r}; {nearest(near.reason, self.secondary_ids)}"
                     )
+        return None
 
     def __repr__(self) -> str:
         """Id, version and size."""
@@ -334,7 +353,7 @@ class Taxonomy(_Frozen):
     def to_yaml(self) -> str:
         """The taxonomy as a file that `from_yaml` reads as an equal one."""
         return yaml.safe_dump(
-            self.model_dump(mode="json", exclude_defaults=True),
+            _without_defaults(self),
             sort_keys=False,
             allow_unicode=True,
             width=120,
@@ -343,26 +362,22 @@ class Taxonomy(_Frozen):
     @functools.cached_property
     def sha256(self) -> str:
         """Hash of the content: equal for equal taxonomies, whatever the file's spacing or comments."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        canonical = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _problem(document: StrictDocument, error: Any) -> str:
-    path: KeyPath = tuple(error["loc"])
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        known = {
-            0: Taxonomy.model_fields,
-            2: PrimaryReason.model_fields,
-            4: SecondaryReason.model_fields,
-            6: NearMiss.model_fields,
-        }.get(len(path) - 1, {})
-        message = f"the key {shorten(path[-1])} is not known here; {nearest(path[-1], known)}"
-    elif error["type"] == "missing":
-        message = f"the key {path[-1]!r} is missing; add it"
-    elif error["type"] != "value_error":
-        message = f"{message[0].lower()}{message[1:]}, not {shorten(error['input'])}"
-    return f"{document.where(path)}: {message}"
+def _without_defaults(value: Any) -> Any:
+    """Records as plain data, without the fields that have their default value."""
+    if isinstance(value, tuple):
+        return [_without_defaults(item) for item in value]
+    if not isinstance(value, _Part):
+        return value
+    given = {one.name: (getattr(value, one.name), one.default) for one in fields(value)}  # type: ignore[arg-type]
+    return {
+        name: _without_defaults(kept)
+        for name, (kept, default) in given.items()
+        if default is MISSING or kept != default
+    }
 
 
 def _new_slug(label: str, used: set[str], max_chars: int) -> str:

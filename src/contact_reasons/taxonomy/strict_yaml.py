@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 import yaml
 
 from contact_reasons.errors import ContactReasonsError, shorten
+from contact_reasons.schema import KeyPath, path_text
 
 __all__ = ["StrictDocument", "load_strict_yaml", "parse_strict_yaml"]
 
-KeyPath = tuple[str | int, ...]
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _MAX_BYTES = 8 * 1024 * 1024
 _MAX_DEPTH = 40
+_TAGS = (None, "!", *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")))
 
 
 class StrictDocument(NamedTuple):
@@ -51,18 +52,6 @@ class StrictDocument(NamedTuple):
         if path:
             parts.append(path_text(path))
         return ", ".join(parts) or "the document"
-
-
-def path_text(path: KeyPath) -> str:
-    """A key path as people write it.
-
-    >>> path_text(("primaries", 3, "id"))
-    'primaries[3].id'
-    """
-    text = ""
-    for step in path:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
-    return text
 
 
 def load_strict_yaml(path: str | Path, error: type[ContactReasonsError]) -> StrictDocument:
@@ -96,71 +85,99 @@ def load_strict_yaml(path: str | Path, error: type[ContactReasonsError]) -> Stri
 def parse_strict_yaml(text: str, error: type[ContactReasonsError], *, source: str = "") -> StrictDocument:
     """The document in a string; see `load_strict_yaml`."""
     prefix = f"{source}, " if source else ""
+    builder = _Builder(lambda line, what: error(f"{prefix}line {line}: {what}"))
     try:
-        loader = _LOADER(text)
-        try:
-            _refuse_aliases(text, error, prefix)
-            node = loader.get_single_node()
-        finally:
-            loader.dispose()
+        data = builder.read(text)
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         line = f"line {mark.line + 1}: " if mark is not None else ""
         raise error(
             f"{prefix}{line}not valid YAML ({exc.problem or exc.context}); check indentation, quotes and colons there"
         ) from exc
-    except yaml.YAMLError as exc:
+    except (yaml.YAMLError, UnicodeEncodeError) as exc:  # the second from half a surrogate pair
         raise error(f"{prefix}not valid YAML ({type(exc).__name__}); the file may not be text") from exc
-    if node is None:
+    if data is None:
         raise error(f"{prefix}the document is empty")
-    lines: dict[KeyPath, int] = {}
-    data = _plain(node, (), lines, lambda line, what: error(f"{prefix}line {line}: {what}"))
-    return StrictDocument(data, lines, source)
+    return StrictDocument(data, builder.lines, source)
 
 
-def _refuse_aliases(text: str, error: type[ContactReasonsError], prefix: str) -> None:
-    """Refuse aliases (which can blow up memory) and deep nesting before anything is built."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
-        if isinstance(event, yaml.AliasEvent):
-            raise error(f"{prefix}line {_line(event)}: aliases (*{event.anchor}) are not allowed; write the value out")
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > _MAX_DEPTH:
-                raise error(f"{prefix}line {_line(event)}: nested deeper than {_MAX_DEPTH}")
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
+class _Builder:
+    """Plain data straight from the parser's events; aliases (which can blow up memory) and deep nesting are refused as they come.
+
+    Parameters
+    ----------
+    fail : callable
+        The error for a line and what is wrong there.
+    """
+
+    def __init__(self, fail: Callable[[int, str], Exception]) -> None:
+        self.fail = fail
+        self.lines: dict[KeyPath, int] = {}
+        self.next: Callable[[], Any] = lambda: None
+
+    def read(self, text: str) -> Any:
+        """The one document of a text; None if there is none."""
+        loader = _LOADER(text)
+        self.next = loader.get_event
+        try:
+            return self.document()
+        finally:
+            loader.dispose()
+
+    def document(self) -> Any:
+        """The one document; None if there is none."""
+        self.next()
+        if isinstance(self.next(), yaml.StreamEndEvent):
+            return None
+        data = self.value(self.next(), (), 0)
+        self.next()
+        after = self.next()
+        if not isinstance(after, yaml.StreamEndEvent):
+            raise self.fail(_line(after), "not valid YAML here (a second document begins); keep one document")
+        return data
+
+    def value(self, event: Any, path: KeyPath, depth: int) -> Any:
+        """The value that begins with an event."""
+        kind = event.__class__
+        self.lines[path] = _line(event)
+        if kind is yaml.ScalarEvent:
+            self.check_tag(event)
+            return event.value
+        if kind is yaml.AliasEvent:
+            raise self.fail(_line(event), f"aliases (*{event.anchor}) are not allowed; write the value out")
+        self.check_tag(event)
+        if depth == _MAX_DEPTH:
+            raise self.fail(_line(event), f"nested deeper than {_MAX_DEPTH}")
+        return (self.sequence if kind is yaml.SequenceStartEvent else self.mapping)(path, depth + 1)
+
+    def sequence(self, path: KeyPath, depth: int) -> list[Any]:
+        """The entries of a list that has begun."""
+        values: list[Any] = []
+        while (event := self.next()).__class__ is not yaml.SequenceEndEvent:
+            values.append(self.value(event, (*path, len(values)), depth))
+        return values
+
+    def mapping(self, path: KeyPath, depth: int) -> dict[str, Any]:
+        """The entries of a mapping that has begun."""
+        values: dict[str, Any] = {}
+        while (event := self.next()).__class__ is not yaml.MappingEndEvent:
+            if event.__class__ is not yaml.ScalarEvent:
+                raise self.fail(_line(event), "a key must be a plain word")
+            self.check_tag(event)
+            key, at = event.value, (*path, event.value)
+            if key in values:
+                raise self.fail(
+                    _line(event),
+                    f"the key {shorten(key)} stands here a second time (first on line {self.lines[at]}); keep one of the two",
+                )
+            values[key] = self.value(self.next(), at, depth)
+        return values
+
+    def check_tag(self, event: Any) -> None:
+        """Refuse tags other than those that every value has anyway."""
+        if event.tag not in _TAGS:
+            raise self.fail(_line(event), f"the tag {shorten(event.tag)} is not allowed; remove it")
 
 
-def _line(event: yaml.Event) -> int:
-    return event.start_mark.line + 1 if event.start_mark is not None else 0
-
-
-def _plain(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], fail: Callable[[int, str], Exception]) -> Any:
-    line = node.start_mark.line + 1
-    lines[path] = line
-    if not node.tag.startswith("tag:yaml.org,2002:") or node.tag.rsplit(":", 1)[1] not in (
-        "str",
-        "seq",
-        "map",
-    ):
-        raise fail(line, f"the tag {shorten(node.tag)} is not allowed; remove it")
-    if isinstance(node, yaml.ScalarNode):
-        return node.value
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, (*path, i), lines, fail) for i, item in enumerate(node.value)]
-    assert isinstance(node, yaml.MappingNode)
-    result: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        key_line = key_node.start_mark.line + 1
-        if not isinstance(key_node, yaml.ScalarNode):
-            raise fail(key_line, "a key must be a plain word")
-        key = key_node.value
-        if key in result:
-            raise fail(
-                key_line,
-                f"the key {shorten(key)} stands here a second time (first on line {lines[(*path, key)]}); "
-                "keep one of the two",
-            )
-        result[key] = _plain(value_node, (*path, key), lines, fail)
-    return result
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1

@@ -24,6 +24,7 @@ from contact_reasons.text.lines import plain_lines, unescape
 from contact_reasons.text.mail import strip_history, strip_signature
 from contact_reasons.text.markup import html_to_text
 from contact_reasons.text.masking import mask_personal_data
+from contact_reasons.text.patterns import pattern
 
 __all__ = ["clean_text"]
 
@@ -49,10 +50,10 @@ def clean_text(text: str, subject: str | None = None) -> str:
     return "\n".join(line for line in lines if line)
 
 
-_SUBJECT_PREFIX: Final = re.compile(
+_SUBJECT_PREFIX: Final = pattern(
     r"\A(?:\s*(?:re|fw|fwd|aw|wg|sv|tr|antw|rif|res|enc)\s*(?:\[\d{1,3}\])?\s*:)+\s*", re.I
 )
-_TICKET_TAG: Final = re.compile(r"\[(?:ticket|case|ref|#)[^\]\[]{0,60}\]|\((?:ticket|case|ref)[^)(]{0,60}\)", re.I)
+_TICKET_TAG: Final = pattern(r"\[(?:ticket|case|ref|#)[^\]\[]{0,60}\]|\((?:ticket|case|ref)[^)(]{0,60}\)", re.I)
 
 
 def _clean_subject(subject: str) -> str:

@@ -7,10 +7,11 @@ from collections import Counter
 from typing import Final
 
 from contact_reasons.text.lines import says_something
+from contact_reasons.text.patterns import pattern
 
 __all__ = ["customer_side"]
 
-_TURN: Final = re.compile(
+_TURN: Final = pattern(
     r"\s{0,8}[\[(]?(?:\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4},?\s)?(?:\d{1,2}[:.]\d{2}(?:[:.]\d{2})?\s?(?:[ap]\.?m\.?)?)?[\])]?\s?-?\s?"
     r"([^\W\d_][\w.'’ /-]{0,38}(?:\([\w .]{1,24}\))?)\s?(?:[\[(]\d{1,2}[:.]\d{2}[^\])]{0,12}[\])])?\s?:(?:\s+|$)(.*)",
     re.I,
@@ -59,8 +60,8 @@ _AGENT_WORDS: Final = frozenset(
         "moderator",
     ]
 )
-_TIME: Final = re.compile(r"\s{0,8}[\[(]?\d{1,2}[:.]\d{2}")
-_BOT_NAME: Final = re.compile(r"\w*[a-z]Bot\Z")
+_TIME: Final = pattern(r"\s{0,8}[\[(]?\d{1,2}[:.]\d{2}")
+_BOT_NAME: Final = pattern(r"\w*[a-z]Bot\Z")
 
 
 def customer_side(text: str) -> str:

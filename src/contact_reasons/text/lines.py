@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from contact_reasons.text.patterns import pattern
+
 __all__ = ["plain_lines", "says_something", "unescape"]
 
-_LINE_ENDS: Final = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
-_INVISIBLE: Final = re.compile(
+_LINE_ENDS: Final = pattern("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_INVISIBLE: Final = pattern(
     "[\x00-\x08\x0e-\x1f\x7f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
 )
 
 
-_BLANKS: Final = re.compile("[\t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
-_GAPS: Final = re.compile(r"\n{3,}")
+_BLANKS: Final = pattern("[\t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+_GAPS: Final = pattern(r"\n{3,}")
 
 
 def plain_lines(text: str) -> str:
@@ -24,7 +26,7 @@ def plain_lines(text: str) -> str:
     return _GAPS.sub("\n\n", _INVISIBLE.sub("", _BLANKS.sub(" ", _LINE_ENDS.sub("\n", text))))
 
 
-_ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,30});", re.I)
+_ENTITY: Final = pattern(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,30});", re.I)
 
 
 def unescape(text: str) -> str:
@@ -36,7 +38,7 @@ def unescape(text: str) -> str:
     return _ENTITY.sub(lambda match: html.unescape(match.group()), text)
 
 
-_WORD: Final = re.compile(r"\w+")
+_WORD: Final = pattern(r"\w+")
 _FILLER: Final = frozenset(
     [
         "hi",

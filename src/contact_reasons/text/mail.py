@@ -6,39 +6,38 @@ import re
 from typing import Final
 
 from contact_reasons.text.lines import says_something
+from contact_reasons.text.patterns import pattern
 
 __all__ = ["strip_history", "strip_signature"]
 
-_WROTE: Final = re.compile(
+_WROTE: Final = pattern(
     r"(?:(?:On|Am|Le|El|Il|Op|Den|Em|Dnia|W dniu)\s.{4,250}|.{4,200}<[^<>\s]{3,100}>.{0,60})"
     r"\b(?:wrote|schrieb|a écrit|écrit|escribió|ha scritto|schreef|skrev|escreveu|napisał|pisze)\b.{0,80}:\s*\Z",
     re.I,
 )
-_ORIGINAL: Final = re.compile(
+_ORIGINAL: Final = pattern(
     r"\s*[-_=*>\s]{2,40}(?:original message|original-nachricht|ursprüngliche nachricht|message d'origine|message original"
     r"|mensaje original|messaggio originale|oorspronkelijk bericht|ursprungligt meddelande|forwarded message"
     r"|weitergeleitete nachricht|message transféré|mensaje reenviado)[-_=*\s]{0,40}\Z",
     re.I,
 )
-_BEGIN_FORWARD: Final = re.compile(
-    r"\s*(?:begin forwarded message|anfang der weitergeleiteten nachricht)\s*:\s*\Z", re.I
-)
-_REPLY_ABOVE: Final = re.compile(r".{0,20}(?:type|write|reply).{0,30}above this line.{0,20}\Z", re.I)
-_HEADER_FROM: Final = re.compile(r"\s*\*?(?:from|von|de|da|van|från|fra|od)\s?\*?:\*?\s.{1,300}\Z", re.I)
-_HEADER_OTHER: Final = re.compile(
+_BEGIN_FORWARD: Final = pattern(r"\s*(?:begin forwarded message|anfang der weitergeleiteten nachricht)\s*:\s*\Z", re.I)
+_REPLY_ABOVE: Final = pattern(r".{0,20}(?:type|write|reply).{0,30}above this line.{0,20}\Z", re.I)
+_HEADER_FROM: Final = pattern(r"\s*\*?(?:from|von|de|da|van|från|fra|od)\s?\*?:\*?\s.{1,300}\Z", re.I)
+_HEADER_OTHER: Final = pattern(
     r"\s*\*?(?:sent|date|to|cc|subject|reply-to|gesendet|datum|an|betreff|envoyé|à|objet|enviado|para|asunto|inviato|a|oggetto"
     r"|verzonden|aan|onderwerp|skickat|till|ämne|sendt|til|emne)\s?\*?:\*?\s.{0,300}\Z",
     re.I,
 )
 
 
-_HEADER_SURE: Final = re.compile(
+_HEADER_SURE: Final = pattern(
     r"\s*\*?(?:sent|subject|gesendet|betreff|envoyé|objet|enviado|asunto|inviato|oggetto|verzonden|onderwerp|skickat|ämne|sendt|emne)\b",
     re.I,
 )
 
 
-_MARKED_LINE: Final = re.compile(r"\n(?:[-_=*>]|[^\S\n])")
+_MARKED_LINE: Final = pattern(r"\n(?:[-_=*>]|[^\S\n])")
 
 
 def _has_no_history(text: str) -> bool:
@@ -109,19 +108,18 @@ def _is_mail_header(line: str) -> bool:
     if len(line) > 500:
         return False
     return any(
-        pattern.match(line)
-        for pattern in (_ORIGINAL, _BEGIN_FORWARD, _REPLY_ABOVE, _HEADER_FROM, _HEADER_OTHER, _WROTE)
+        header.match(line) for header in (_ORIGINAL, _BEGIN_FORWARD, _REPLY_ABOVE, _HEADER_FROM, _HEADER_OTHER, _WROTE)
     )
 
 
-_DEVICE: Final = re.compile(
+_DEVICE: Final = pattern(
     r"\s*(?:(?:sent|gesendet|envoyé|enviado|inviato|verzonden|skickat|sendt)\s+(?:from|via|using|von|de|da|depuis|desde|dal|vanaf|från|fra)\s+"
     r"(?:(?:my|meinem|meiner|mon|mi|mio|mijn|min|the|the all-new)\s+)?"
     r"(?:iphone|ipad|android|samsung|galaxy|huawei|pixel|nokia|mobile|phone|handy|smartphone|tablet|blackberry|windows phone|outlook|gmail|"
     r"yahoo|aol|mail for windows|windows mail|proton|fairmail|bluemail|web\.de|gmx|mobil|téléphone)[\w .]{0,40}|get outlook for .{2,20})\s*\Z",
     re.I,
 )
-_SIGN_OFF: Final = re.compile(
+_SIGN_OFF: Final = pattern(
     r"\s*(?:(?:with )?(?:kind|best|warm|many|kindest|warmest)(?:est)? (?:regards|wishes|thanks)|regards|rgds|best|cheers|ta|"
     r"(?:many )?thanks(?: again| in advance| so much| very much)?|thank you(?: again| in advance| so much| very much| for your help)?|"
     r"yours(?: (?:sincerely|faithfully|truly))?|sincerely|respectfully|mit freundlichen grüßen|mfg|cordialement|saludos|greetings|"
@@ -129,8 +127,8 @@ _SIGN_OFF: Final = re.compile(
     re.I,
 )
 _DISCLAIMER: Final = tuple(
-    re.compile(pattern, re.I)
-    for pattern in (
+    pattern(sign, re.I)
+    for sign in (
         r"confidential",
         r"intended (?:only |solely |exclusively )?(?:for|recipient)|named (?:addressee|recipient)|intended recipient",
         r"privileged|unauthori[sz]ed|disclos",
@@ -171,7 +169,7 @@ def _strip_end(text: str) -> str:
     return "\n".join(lines) if lines else text
 
 
-_CONTACT_DETAIL: Final = re.compile(
+_CONTACT_DETAIL: Final = pattern(
     r"@|www\.|https?:|\+?\d[\d ()/-]{6,}|\b(?:tel|mobile|fax|phone|ltd|inc|gmbh|limited|street|road)\b", re.I
 )
 

@@ -6,16 +6,17 @@ import re
 from typing import Final
 
 from contact_reasons.text.lines import unescape
+from contact_reasons.text.patterns import pattern
 
 __all__ = ["html_to_text"]
 
-_KNOWN_TAG: Final = re.compile(
+_KNOWN_TAG: Final = pattern(
     r"<(?:!doctype|!--|/?(?:html|head|body|div|p|br|span|table|tbody|tr|td|th|a|b|i|u|em|strong|font|ul|ol|li|h[1-6]"
     r"|blockquote|img|hr|pre|style|script|meta|center|section|o:p)\b)",
     re.I,
 )
-_TAG_NAME: Final = re.compile(r"/?\s*([a-zA-Z][a-zA-Z0-9:]{0,30})")
-_SKIPPED: Final = {name: re.compile(rf"</{name}\b", re.I) for name in ("script", "style", "head", "title", "noscript")}
+_TAG_NAME: Final = pattern(r"/?\s*([a-zA-Z][a-zA-Z0-9:]{0,30})")
+_SKIPPED: Final = {name: pattern(rf"</{name}\b", re.I) for name in ("script", "style", "head", "title", "noscript")}
 _BREAKS: Final = frozenset(
     [
         "address",
@@ -53,10 +54,10 @@ _BREAKS: Final = frozenset(
         "ul",
     ]
 )
-_HISTORY_BOX: Final = re.compile(
+_HISTORY_BOX: Final = pattern(
     r"gmail_quote|yahoo_quoted|moz-cite-prefix|protonmail_quote|zmail_extra|tutanota_quote", re.I
 )
-_HISTORY_FOLLOWS: Final = re.compile(r"divRplyFwdMsg|appendonsend", re.I)
+_HISTORY_FOLLOWS: Final = pattern(r"divRplyFwdMsg|appendonsend", re.I)
 _HISTORY_MARK: Final = "-----Original Message-----"
 
 

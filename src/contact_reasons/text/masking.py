@@ -7,23 +7,25 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
+from contact_reasons.text.patterns import pattern
+
 __all__ = ["mask_personal_data"]
 
-_URL: Final = re.compile(r"(?<!\w)(?:https?://|www\.)[^\s<>\"']{3,}", re.I)
-_MAIL: Final = re.compile(r"(?<![\w.%+'-])[\w.%+'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}")
-_IBAN: Final = re.compile(r"[A-Z]{2}(?<!\w[A-Z]{2})\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
-_ANY_DIGIT: Final = re.compile(r"\d")
-_DIGITS: Final = re.compile(
+_URL: Final = pattern(r"(?<!\w)(?:https?://|www\.)[^\s<>\"']{3,}", re.I)
+_MAIL: Final = pattern(r"(?<![\w.%+'-])[\w.%+'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}")
+_IBAN: Final = pattern(r"[A-Z]{2}(?<!\w[A-Z]{2})\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
+_ANY_DIGIT: Final = pattern(r"\d")
+_DIGITS: Final = pattern(
     r"(?<![\w.,/£$€₹¥])(?<!\w-)[+(]{0,2}\d(?:[ ().\u2010-\u2015/-]{0,3}\d){4,30}(?![\w%])(?![-/.,]\d)"
 )
-_FIVE_NEAR: Final = re.compile(r"\d(?:[ ().\u2010-\u2015/-]{0,3}\d){4}")
+_FIVE_NEAR: Final = pattern(r"\d(?:[ ().\u2010-\u2015/-]{0,3}\d){4}")
 """In every text that `_DIGITS` finds something in."""
-_CODE: Final = re.compile(r"(?<![\w/])(?<!\w-)(?=[\w#/-]{0,60}?\d)#?[^\W_]{1,40}(?:[-_/][^\W_]{1,40}){0,8}(?![\w-])")
-_THREE_IN_A_WORD: Final = re.compile(r"\d\S*?\d\S*?\d")
+_CODE: Final = pattern(r"(?<![\w/])(?<!\w-)(?=[\w#/-]{0,60}?\d)#?[^\W_]{1,40}(?:[-_/][^\W_]{1,40}){0,8}(?![\w-])")
+_THREE_IN_A_WORD: Final = pattern(r"\d\S*?\d\S*?\d")
 """In every ASCII text that `_mask_code` changes; elsewhere, figures such as ``²`` count, too."""
 _MIN_CODE_DIGITS: Final = 4
 
-_DATE: Final = re.compile(
+_DATE: Final = pattern(
     r"(?:(?P<y>\d{4})(?P<a>[-/.])(?P<m>\d{1,2})(?P=a)(?P<d>\d{1,2})|(?P<p>\d{1,2})(?P<b>[-/.])(?P<q>\d{1,2})(?P=b)(?:\d{4}|\d{2}))"
     r"(?:T\d{1,2}|\s\d{1,2}(?:\.\d\d)?)?"
 )
@@ -31,21 +33,21 @@ _CURRENCY: Final = (
     r"(?:[£$€₹¥]|zł|eur|euros?|gbp|usd|aud|cad|nzd|inr|chf|pln|sek|nok|dkk|czk|huf|jpy|cny|sgd|zar|aed|try|brl|mxn|"
     r"pounds?|quid|dollars?|bucks|rupees?|rs|kr|kronor|yen|francs?|zloty)"
 )
-_AMOUNT_AFTER: Final = re.compile(
+_AMOUNT_AFTER: Final = pattern(
     rf"(?:[.,]\d{{1,2}})?\s?(?:{_CURRENCY}|points?|pts|pieces?|pcs|units?|items?|boxes|copies|mm|cm|m|km|miles?|mg|g|grams?|kg|ml|l|litres?|liters?|"
     r"oz|lbs?|w|watts?|kw|kwh|v|volts?|mah|hz|mb|gb|tb|rpm|seconds?|secs?|minutes?|mins?|hours?|days?|steps?|words|people|customers|times|%)\b",
     re.I,
 )
-_MONEY_BEFORE: Final = re.compile(rf"(?:\b{_CURRENCY}|[£$€₹¥])\.?\s?\Z", re.I)
-_MEASURE: Final = re.compile(
+_MONEY_BEFORE: Final = pattern(rf"(?:\b{_CURRENCY}|[£$€₹¥])\.?\s?\Z", re.I)
+_MEASURE: Final = pattern(
     r"\d{1,6}(?:[x×]\d{1,6}){1,3}[a-z]{0,4}\Z|\d{1,6}(?:mm|cm|m|km|mg|g|kg|ml|l|oz|lbs?|w|kw|v|mah|hz|mb|gb|tb|px|k)\Z",
     re.I,
 )
-_RANGE: Final = re.compile(
+_RANGE: Final = pattern(
     r"\d{1,3}(?:\.\d{1,2})?\s?[-\u2010-\u2015]\s?\d{1,3}(?:\.\d{1,2})?\Z|(?:19|20)\d\d\s?[-\u2010-\u2015/]\s?(?:19|20)\d\d\Z"
 )
-_VERSION: Final = re.compile(r"\d{1,3}(?:\.\d{1,3}){2,3}\Z")
-_LISTED: Final = re.compile(r"\d(?: \d){1,7}\Z")
+_VERSION: Final = pattern(r"\d{1,3}(?:\.\d{1,3}){2,3}\Z")
+_LISTED: Final = pattern(r"\d(?: \d){1,7}\Z")
 
 
 def mask_personal_data(text: str) -> str:
