@@ -1,6 +1,6 @@
 """A trained model as a directory of plain data: ``manifest.json`` and ``arrays.npz``. Loading runs no code.
 
-Format 2. ``manifest.json`` says what the model is, which files belong to it (with SHA-256) and which arrays they hold; its own
+Format 3. ``manifest.json`` says what the model is, which files belong to it (with SHA-256) and which arrays they hold; its own
 ``seal`` is the SHA-256 of everything else in it. ``arrays.npz`` (see `contact_reasons.arrays`) holds the very arrays of
 `ModelArrays`. A model with a hidden layer names the SHA-256 of its `TokenPrior`, which is the shipped one or lies in the
 folder ``prior/`` of the directory. Hashes find damage and mix-ups; they are no signature. To change the format: raise `FORMAT`,
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -23,7 +24,15 @@ import numpy as np
 import numpy.typing as npt
 
 from contact_reasons.arrays import ArrayType, open_arrays, pack_arrays, read_bytes, sha256_of
-from contact_reasons.classifier import HiddenLayer, ModelArrays, ReasonModel, TokenPrior, Vocabulary, quantise_rows
+from contact_reasons.classifier import (
+    CalibrationMap,
+    HiddenLayer,
+    ModelArrays,
+    ReasonModel,
+    TokenPrior,
+    Vocabulary,
+    quantise_rows,
+)
 from contact_reasons.classifier.prior import prior_sha256, read_prior, shipped_prior, write_prior
 from contact_reasons.confidence import Thresholds
 from contact_reasons.errors import BundleError, shorten
@@ -44,7 +53,7 @@ from contact_reasons.schema import (
 
 __all__ = ["FORMAT", "Bundle", "Manifest", "PriorRef", "TaxonomyRef", "read_bundle", "write_bundle"]
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 _MANIFEST, _ARRAYS, _PRIOR = "manifest.json", "arrays.npz", "prior"
 _MAX_MANIFEST_BYTES: Final = 16 * 1024 * 1024
 _MISSING: Final = f"a model is a directory with {_MANIFEST} and {_ARRAYS}, as `contact-reasons train` writes it"
@@ -102,6 +111,8 @@ class Manifest(Record):
     knows_scope : bool
     prior : PriorRef or None
         None for a model without a hidden layer.
+    calibration : mapping of str to float
+        The values of a `CalibrationMap`, by name.
     thresholds : mapping of str to float or None
     thresholds_from : str
         On which texts the thresholds were fitted, and what they aim at.
@@ -122,6 +133,7 @@ class Manifest(Record):
     classes: tuple[str, ...] = field(metadata=check(many(string, least=2)))
     knows_scope: bool = field(metadata=check(boolean))
     prior: PriorRef | None = field(metadata=check(optional(PriorRef.read)))
+    calibration: Mapping[str, float] = field(metadata=check(mapping(number)))
     thresholds: Mapping[str, float | None] = field(metadata=check(mapping(optional(number))))
     thresholds_from: str = field(metadata=_string)
     training: Mapping[str, Any] = field(metadata=check(mapping(anything)))
@@ -174,6 +186,7 @@ def write_bundle(
         classes=model.classes,
         knows_scope=model.knows_scope,
         prior=prior,
+        calibration=model.calibration._asdict(),
         thresholds={"secondary": thresholds.secondary, "primary": thresholds.primary},
         thresholds_from=thresholds_from,
         training=dict(training),
@@ -242,7 +255,9 @@ def read_bundle(path: str | Path) -> Bundle:
     _check_consistent(path, arrays, manifest)
     prior = None if manifest.prior is None else _read_prior(path, manifest, manifest.prior)
     try:
-        model = ReasonModel(manifest.classes, _model_arrays(arrays, prior, sharpness))
+        model = ReasonModel(
+            manifest.classes, _model_arrays(arrays, prior, sharpness), CalibrationMap(**manifest.calibration)
+        )
     except ValueError as exc:
         raise BundleError(f"{path / _ARRAYS}: {exc}") from None
     thresholds = Thresholds(manifest.thresholds["secondary"], manifest.thresholds["primary"])
@@ -324,6 +339,8 @@ def _read_manifest(path: Path) -> tuple[Manifest, float]:
                 f"{file}, sharpness: {shorten(sharpness)}; it must be a number above 0 and below 1,000,000: {_FOREIGN}"
             )
         data["prior"] = None
+    if data["format"] < 3:
+        data["calibration"] = CalibrationMap()._asdict()
     try:
         manifest = Manifest.read(data)
     except Mistakes as exc:
@@ -360,3 +377,9 @@ def _check_consistent(path: Path, arrays: Mapping[str, npt.NDArray[Any]], manife
         t is None or 0 <= t <= 1 for t in manifest.thresholds.values()
     ):
         raise BundleError(f"{path / _MANIFEST}: thresholds must name secondary and primary, each from 0 to 1")
+    if set(manifest.calibration) != set(CalibrationMap._fields) or not all(
+        math.isfinite(value) and (value >= 0 or name == "c") for name, value in manifest.calibration.items()
+    ):
+        raise BundleError(
+            f"{path / _MANIFEST}: calibration must name half_words, a and b, each at least 0, and c, all finite"
+        )

@@ -11,9 +11,10 @@ from contact_reasons.bundle import Bundle, read_bundle
 from contact_reasons.classifier import as_texts
 from contact_reasons.confidence import label_rows
 from contact_reasons.errors import BundleError, PolicyError, RecordError, RoutingError, nearest
-from contact_reasons.records import Contact, ReasonLabel, Recommendation, routing_values
+from contact_reasons.records import Contact, RankedReason, ReasonLabel, Recommendation, routing_values
 from contact_reasons.resources import pack_files
 from contact_reasons.routing import PolicyAnalysis, RoutingPolicy
+from contact_reasons.several import second_reasons
 from contact_reasons.taxonomy import Taxonomy
 from contact_reasons.text import clean_text
 
@@ -105,6 +106,10 @@ class Pipeline:
         clean_texts = as_texts(clean_texts)
         model = self.bundle.model
         return label_rows(model.predict(clean_texts, n_threads), model.classes, self.bundle.thresholds)
+
+    def second_reason(self, contact: Contact) -> RankedReason | None:
+        """A second reason that one part of the contact gives while the rest gives the first; see `second_reasons`."""
+        return second_reasons(self.bundle.model, [contact_text(contact)])[0]
 
     def route(self, contact: Contact, label: ReasonLabel) -> Recommendation:
         """Where to send a contact that has this label."""

@@ -15,6 +15,7 @@ __all__ = ["second_reasons"]
 
 _LEAST_CHANCE = 0.003  # of the second reason for the whole text: below, it is not looked for
 _MOST_CUTS = 32
+_FEWEST_WORDS = 3  # of a part
 
 
 def second_reasons(
@@ -22,7 +23,8 @@ def second_reasons(
 ) -> list[RankedReason | None]:
     """The second most probable reason of each text, if one part of the text says it and the rest says the first.
 
-    The text is cut in two at each end of a line, of a sentence or at a comma; a text without any is cut between its words. The evidence of a cut is
+    The text is cut in two at each end of a line, of a sentence or at a comma; a text without any is cut between its words; a part has at least three
+    words, so that "thanks" is none. The evidence of a cut is
     the lower of two probabilities: that of the first reason for one part and that of the second for the other. A text's evidence is that of its best
     cut. The first reason stays what it is for the whole text.
 
@@ -44,7 +46,9 @@ def second_reasons(
         If ``least_evidence`` is not between 0 and 1.
     """
     if not 0 < least_evidence <= 1:
-        raise ContactReasonsError(f"least_evidence is {least_evidence!r}; it must be above 0 and at most 1, such as 0.9")
+        raise ContactReasonsError(
+            f"least_evidence is {least_evidence!r}; it must be above 0 and at most 1, such as 0.9"
+        )
     said = model.predict(clean_texts)
     rows = np.arange(len(clean_texts))
     joint = said.proba * said.in_scope[:, None]
@@ -76,10 +80,12 @@ _MARKS = re.compile(r"(?:\n|[.!?;,…。！？；，、]+(?=\s|$))\s*")
 
 def _cuts(text: str) -> list[int]:
     """Where a text may be cut in two, at most 32 places spread over it."""
-    inside = text.strip()
-    start = text.find(inside) if inside else 0
-    cuts = [start + match.end() for match in _MARKS.finditer(inside) if match.end() < len(inside)]
-    cuts = cuts or [start + match.end() for match in re.finditer(r"\s+", inside)]
+    words = [match.start() for match in re.finditer(r"\S+", text)]
+    if len(words) < 2 * _FEWEST_WORDS:
+        return []
+    earliest, latest = words[_FEWEST_WORDS], words[-_FEWEST_WORDS]
+    cuts = [match.end() for match in _MARKS.finditer(text) if earliest <= match.end() <= latest]
+    cuts = cuts or words[_FEWEST_WORDS : len(words) - _FEWEST_WORDS + 1]
     if len(cuts) > _MOST_CUTS:
         cuts = [cuts[i * len(cuts) // _MOST_CUTS] for i in range(_MOST_CUTS)]
     return cuts

@@ -30,6 +30,7 @@ FLOORS = {
     "routing": 3,
     "evaluation": 3,
     "confidence": 4,
+    "several": 4,
     "training": 5,
     "bundle": 5,
     "pipeline": 6,

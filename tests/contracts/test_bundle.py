@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import contact_reasons as cr
 from contact_reasons.arrays import sha256_of
 from contact_reasons.bundle import FORMAT, TaxonomyRef, _seal, read_bundle, write_bundle
-from contact_reasons.classifier import HiddenLayer, ModelArrays, ReasonModel, TokenPrior, quantise_rows
+from contact_reasons.classifier import CalibrationMap, HiddenLayer, ModelArrays, ReasonModel, TokenPrior, quantise_rows
 from contact_reasons.classifier.prior import prior_sha256, shipped_prior, write_prior
 from contact_reasons.confidence import Thresholds
 from contact_reasons.errors import BundleError, ContactReasonsError
@@ -137,7 +137,7 @@ def test_any_truncation_is_found(
     [
         (
             lambda data: data.update(format=FORMAT + 1),
-            rf"format 3; this version of contact-reasons reads formats 1 to {FORMAT}",
+            rf"format 4; this version of contact-reasons reads formats 1 to {FORMAT}",
         ),
         (
             lambda data: data.pop("classes"),
@@ -412,10 +412,12 @@ def test_a_manifest_without_its_prior_is_refused(hidden_bundle: Path) -> None:
         read_bundle(hidden_bundle)
 
 
-def test_the_format_of_number_two_loads_for_ever() -> None:
-    folder = ROOT / "tests" / "formats" / "v2"
+@pytest.mark.parametrize("number", [2, 3])
+def test_a_format_with_a_hidden_layer_loads_for_ever(number: int) -> None:
+    folder = ROOT / "tests" / "formats" / f"v{number}"
     bundle = read_bundle(folder / "bundle")
-    assert bundle.manifest.format == 2
+    assert bundle.manifest.format == number
+    assert (bundle.model.calibration == CalibrationMap()) == (number == 2)
     assert bundle.model.arrays.hidden is not None
     assert bundle.manifest.prior is not None
     assert bundle.model.arrays.hidden.prior.sha256 == bundle.manifest.prior.sha256 != shipped_prior().sha256
