@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from contact_reasons.taxonomy import Taxonomy
+from contact_reasons.taxonomy import Taxonomy, distinct_labels
 from contact_reasons.training.data import LabelledTexts
 from contact_reasons.training.trainer import TrainedReasons
 
@@ -58,7 +57,6 @@ def make_report(
     tested = trained.scores[headline]["texts"]
     if tested < _FEW_TESTED:
         notes.insert(0, f"scores are from {tested} texts only: read the intervals, not the shares")
-    times = Counter(secondary.label for secondary in taxonomy.secondaries)
     rows = data.rows or range(1, len(data.texts) + 1)
     suspects = [
         {
@@ -73,11 +71,7 @@ def make_report(
     ]
     return {
         "taxonomy": {"id": taxonomy.taxonomy_id, "version": taxonomy.version, "sha256": taxonomy.sha256},
-        "labels": {
-            s.id: s.label if times[s.label] == 1 else f"{p.label}: {s.label}"
-            for p in taxonomy.primaries
-            for s in p.secondaries
-        },
+        "labels": distinct_labels(taxonomy),
         "alarms": trained.training["alarms"],
         "notes": notes,
         "headline": headline,
