@@ -229,9 +229,7 @@ def score_confidence(
     )
 
 
-def score_probabilities(
-    proba: npt.ArrayLike, truth: Sequence[str | None], classes: Sequence[str]
-) -> ProbabilityScores:
+def score_probabilities(proba: npt.ArrayLike, truth: Sequence[str | None], classes: Sequence[str]) -> ProbabilityScores:
     r"""Brier score and log loss of distributions over reasons and "no reason", whose probability is what is left of 1.
 
     .. math:: \mathrm{Brier} = \frac 1n \sum_i \sum_j (p_{ij} - y_{ij})^2, \qquad

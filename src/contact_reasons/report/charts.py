@@ -81,7 +81,9 @@ def outcome_bar(outcomes: Mapping[str, int], names: Mapping[str, str]) -> str:
         What to call each.
     """
     total, width, at = sum(outcomes.values()), 1000.0, 0.0
-    svg = ET.Element("svg", {"viewBox": "0 0 1000 40", "preserveAspectRatio": "none", "role": "img", "class": "outcomes"})
+    svg = ET.Element(
+        "svg", {"viewBox": "0 0 1000 40", "preserveAspectRatio": "none", "role": "img", "class": "outcomes"}
+    )
     shown = ", ".join(f"{name}: {outcomes[key]:,}" for key, name in names.items())
     ET.SubElement(svg, "title").text = f"What happened to the {total:,} texts. {shown}"
     for key, name in names.items():
@@ -103,7 +105,12 @@ def risk_coverage_chart(levels: Mapping[str, Any], now: Mapping[str, Any]) -> st
     now : mapping
         With ``coverage`` and ``selective_risk``.
     """
-    seen = [point["risk_high" if name == "secondary" else "risk"] for name in levels for point in levels[name]["curve"] if point["coverage"] >= 0.1]
+    seen = [
+        point["risk_high" if name == "secondary" else "risk"]
+        for name in levels
+        for point in levels[name]["curve"]
+        if point["coverage"] >= 0.1
+    ]
     step, most = _nice(max([*seen, 0.01]))
     plot = _Plot("risk", "Share of wrong labels against share labelled, by level", 320, (0, 1), (0, most))
     ticks = [(at * step, f"{at * step:.{0 if step >= 0.01 else 1}%}") for at in range(round(most / step) + 1)]
@@ -124,14 +131,20 @@ def risk_coverage_chart(levels: Mapping[str, Any], now: Mapping[str, Any]) -> st
             plot.add("circle", "hover", hover, cx=plot.x(point["coverage"]), cy=plot.y(min(point["risk"], most)), r=7)
     if now["selective_risk"]["total"]:
         x, y = now["coverage"]["share"], min(now["selective_risk"]["share"], most)
-        hover = f"as the thresholds of the model are: {x:.1%} labelled, {now['selective_risk']['share']:.1%} of these wrong"
+        hover = (
+            f"as the thresholds of the model are: {x:.1%} labelled, {now['selective_risk']['share']:.1%} of these wrong"
+        )
         plot.add("circle", "now", hover, cx=plot.x(x), cy=plot.y(y), r=6)
     return str(plot)
 
 
 def _spread(points: Sequence[Mapping[str, float]]) -> list[Mapping[str, float]]:
     """About every twentieth of the coverage one point."""
-    return [point for at, point in enumerate(points) if at == 0 or int(point["coverage"] * 20) > int(points[at - 1]["coverage"] * 20)]
+    return [
+        point
+        for at, point in enumerate(points)
+        if at == 0 or int(point["coverage"] * 20) > int(points[at - 1]["coverage"] * 20)
+    ]
 
 
 def _nice(most: float) -> tuple[float, float]:
@@ -197,7 +210,9 @@ def histogram_chart(histogram: Mapping[str, Any], thresholds: Mapping[str, float
     threshold = thresholds["secondary"]
     if threshold is not None:
         x = plot.x(threshold)
-        plot.add("line", "threshold", f"a secondary is reported from {threshold:.3f} on", x1=x, x2=x, y1=_TOP, y2=plot.bottom)
+        plot.add(
+            "line", "threshold", f"a secondary is reported from {threshold:.3f} on", x1=x, x2=x, y1=_TOP, y2=plot.bottom
+        )
         right = threshold < 0.6
         plot.text(x + (5 if right else -5), _TOP + 11, f"threshold {threshold:.2f}", "start" if right else "end")
     return str(plot)

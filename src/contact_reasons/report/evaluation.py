@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import hashlib
 import importlib.metadata
 import json
@@ -36,7 +37,7 @@ from contact_reasons.records import Contact, ReasonLabel
 from contact_reasons.taxonomy import distinct_labels, ids_of_labels
 from contact_reasons.text import clean_text
 
-__all__ = ["Evaluation", "evaluate", "evaluate_file"]
+__all__ = ["Evaluation", "evaluate", "evaluate_file", "write_evaluation"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -61,7 +62,9 @@ class Evaluation:
     def __repr__(self) -> str:
         """The figures that are asked for first."""
         right, coverage = self.figures["secondary_accuracy"], self.figures["coverage"]
-        return f"Evaluation({self.figures['rows']:,} texts, secondary right {_shown(right)}, labelled {_shown(coverage)})"
+        return (
+            f"Evaluation({self.figures['rows']:,} texts, secondary right {_shown(right)}, labelled {_shown(coverage)})"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """All figures as plain data, to keep or to write as JSON."""
@@ -85,7 +88,7 @@ class Evaluation:
 
         Raises
         ------
-        RecordError
+        BatchError
             If Jinja is not installed.
         """
         from contact_reasons.report.page import make_page
@@ -138,7 +141,9 @@ def evaluate(
     (2, 1)
     """
     if isinstance(texts, str) or len(texts) != len(truth):
-        raise RecordError(f"{len(texts)} texts and {len(truth)} reasons are given; give one reason, or None, for each text")
+        raise RecordError(
+            f"{len(texts)} texts and {len(truth)} reasons are given; give one reason, or None, for each text"
+        )
     clean = []
     for row, text in enumerate(texts):
         if not isinstance(text, str | Contact):
@@ -199,6 +204,48 @@ def evaluate_file(
     return _measure(pipeline, file.data.clean, truth, read, 1)
 
 
+def write_evaluation(
+    evaluation: Evaluation,
+    json_out: str | Path | None = None,
+    html_out: str | Path | None = None,
+    *,
+    title: str | None = None,
+    date: str | None = None,
+) -> dict[str, Path]:
+    """Write the figures, the page or both; what was written, by name.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    json_out, html_out : str or Path, optional
+    title : str, optional
+        Of the page.
+    date : str, optional
+        On the page; by default today's.
+
+    Raises
+    ------
+    BatchError
+        If a file cannot be written.
+    """
+    day = datetime.date.today().isoformat() if date is None else date
+    made = {
+        "All figures": (json_out, evaluation.to_json),
+        "Page": (html_out, lambda: evaluation.to_html(title=title, date=day)),
+    }
+    written = {}
+    for name, (path, make) in made.items():
+        if path is not None:
+            try:
+                Path(path).write_text(make(), encoding="utf-8")
+            except OSError as exc:
+                raise BatchError(
+                    f"{path}: it cannot be written ({exc.strerror or exc}); check the folder and its rights"
+                ) from exc
+            written[name] = Path(path)
+    return written
+
+
 def _measure(
     pipeline: Pipeline, clean: Sequence[str], truth: Sequence[str | None], read: Mapping[str, Any], n_threads: int
 ) -> Evaluation:
@@ -229,7 +276,9 @@ def _measure(
         "scope": _scope(chance, inside),
         "histogram": _histogram(chance, right, inside),
         "confusion": {
-            "primary_reported": _matrix(parents, [label.primary for label in labels], [p.id for p in taxonomy.primaries]),
+            "primary_reported": _matrix(
+                parents, [label.primary for label in labels], [p.id for p in taxonomy.primaries]
+            ),
             "secondary_forced": _matrix(truth, best, [*names]),
         },
         "labels": {**{p.id: p.label for p in taxonomy.primaries}, **names},

@@ -11,10 +11,17 @@ for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   headings.forEach((heading, column) => {
     if (heading.classList.contains("nosort")) return;
-    const button = document.createElement("button");
-    button.type = "button";
+    const button = document.createElement("span"); // a real button would be missing where a heading is printed again
+    button.setAttribute("role", "button");
+    button.tabIndex = 0;
     button.append(...heading.childNodes);
     heading.append(button);
+    button.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" || event.key === " ") {
+        event.preventDefault();
+        button.click();
+      }
+    });
     button.addEventListener("click", () => {
       const up = heading.ariaSort ? heading.ariaSort === "descending" : !heading.classList.contains("n");
       headings.forEach((other) => other.removeAttribute("aria-sort"));

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
-from contact_reasons.errors import RecordError
+from contact_reasons.errors import BatchError
 from contact_reasons.report.charts import (
     histogram_chart,
     outcome_bar,
@@ -37,6 +37,7 @@ OUTCOMES: Final = {
 
 _SHOWN_PAIRS: Final = 15
 _FEW_TEXTS: Final = 100
+_MOST_IN_MAP: Final = 150
 _RIGHT_STEPS: Final = (0.5, 0.7, 0.8, 0.9)
 _WRONG_STEPS: Final = (0.02, 0.05, 0.1, 0.2)
 
@@ -53,44 +54,51 @@ def make_page(figures: Mapping[str, Any], *, title: str | None = None, date: str
 
     Raises
     ------
-    RecordError
+    BatchError
         If Jinja is not installed.
     """
     try:
         from jinja2 import Environment, StrictUndefined
         from markupsafe import Markup
     except ImportError:
-        raise RecordError(
+        raise BatchError(
             "the page needs Jinja, which is not installed; install it: pip install 'contact-reasons[report]'"
         ) from None
     style, script = _file("page.css"), _file("page.js")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(_file("page.html.jinja"))
     show = _Show(figures, Markup)
-    return template.render(
-        title=title or f"How well contacts are labelled: {figures['about']['taxonomy']['id']}",
-        date=date,
-        style=Markup(style),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        f=figures,
-        show=show,
-        outcomes=OUTCOMES,
-        few=figures["rows"] < _FEW_TEXTS,
-        charts={
-            "outcomes": Markup(outcome_bar(figures["outcomes"], OUTCOMES)),
-            "risk": Markup(risk_coverage_chart(figures["levels"], figures)),
-            "histogram": Markup(histogram_chart(figures["histogram"], figures["about"]["model"]["thresholds"])),
-            **{
-                level: Markup(reliability_chart(level, figures["levels"][level]["bins"]))
-                for level in figures["levels"]
+    return (
+        template.render(
+            title=title or f"How well contacts are labelled: {figures['about']['taxonomy']['id']}",
+            date=date,
+            style=Markup(style),
+            script=Markup(script),
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            f=figures,
+            show=show,
+            outcomes=OUTCOMES,
+            few=figures["rows"] < _FEW_TEXTS,
+            charts={
+                "outcomes": Markup(outcome_bar(figures["outcomes"], OUTCOMES)),
+                "risk": Markup(risk_coverage_chart(figures["levels"], figures)),
+                "histogram": Markup(histogram_chart(figures["histogram"], figures["about"]["model"]["thresholds"])),
+                **{
+                    level: Markup(reliability_chart(level, figures["levels"][level]["bins"]))
+                    for level in figures["levels"]
+                },
             },
-        },
-        verdicts={level: _verdict(figures["levels"][level]) for level in figures["levels"]},
-        maps={name: _heat_map(figures, name) for name in figures["confusion"]},
-        pairs=_pairs(figures),
-        reasons=_reasons(figures, Markup),
-    ) + "\n"
+            verdicts={level: _verdict(figures["levels"][level]) for level in figures["levels"]},
+            maps={
+                name: _heat_map(figures, name)
+                for name, found in figures["confusion"].items()
+                if len(found["order"]) <= _MOST_IN_MAP
+            },
+            pairs=_pairs(figures),
+            reasons=_reasons(figures, Markup),
+        )
+        + "\n"
+    )
 
 
 def _file(name: str) -> str:
@@ -155,40 +163,40 @@ def _verdict(level: Mapping[str, Any]) -> str:
 
 def _heat_map(figures: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Rows of a heat map: what stands in each cell, its colour step, and what is said of it."""
-    order, labels = figures["confusion"][name]["order"], figures["labels"]
+    order, cells = figures["confusion"][name]["order"], figures["confusion"][name]["cells"]
     k = len(order)
     counts = [[0] * (k + 1) for _ in range(k + 1)]
-    for i, j, count in figures["confusion"][name]["cells"]:
+    for i, j, count in cells:
         counts[i][j] = count
-    names = [labels[reason] for reason in order]
-    rows = []
-    for i, row in enumerate(counts):
-        total = sum(row)
-        if i == k and not total:
-            continue
-        is_first = i < k and "." in order[i] and (i == 0 or order[i - 1].partition(".")[0] != order[i].partition(".")[0])
-        label = names[i] if i < k else "no reason"
-        cells = [_cell(count, total, i, j, k, label, [*names, "left to a person"][j]) for j, count in enumerate(row)]
-        rows.append({"label": label, "total": total, "cells": cells, "first": is_first})
-    if not any(row[k] for row in counts):
-        for shown in rows:
-            shown["cells"].pop()
-    first = [j for j in range(k) if "." in order[j] and j and order[j - 1].partition(".")[0] != order[j].partition(".")[0]]
-    columns = [*names, "left to a person"][: len(rows[0]["cells"])] if rows else []
-    return {"columns": columns, "rows": rows, "first": first}
+    names = [figures["labels"][reason] for reason in order]
+    columns = [*names, "left to a person"] if any(row[k] for row in counts) else names
+    first = {at for at in range(k) if "." in order[at] and (not at or _primary(order[at - 1]) != _primary(order[at]))}
+    rows = [
+        {
+            "label": label,
+            "cells": [_cell(count, sum(row), (i, j, k), label, columns) for j, count in enumerate(row[: len(columns)])],
+            "first": i in first,
+        }
+        for i, (label, row) in enumerate(zip([*names, "no reason"], counts, strict=True))
+        if i < k or any(row)
+    ]
+    return {"columns": columns, "rows": rows, "first": first - {0}}
 
 
-def _cell(count: int, total: int, i: int, j: int, k: int, row: str, column: str) -> dict[str, Any]:
+def _primary(reason: str) -> str:
+    return reason.partition(".")[0]
+
+
+def _cell(count: int, total: int, place: tuple[int, int, int], row: str, columns: Sequence[str]) -> dict[str, Any]:
+    """A cell at row i and column j; behind the k reasons stand "no reason" and "left to a person"."""
     if not count:
         return {"count": 0, "style": "", "hover": ""}
-    share = count / total
-    right = i == j
-    steps = _RIGHT_STEPS if right else _WRONG_STEPS
-    kind = "r" if right else "p" if j == k else "w"
-    step = 1 + sum(share >= limit for limit in steps)
-    verb = "is" if right else "left to a person" if j == k else f"taken for “{column}”"
-    said = f"“{row}”: {count:,} of {total:,} ({share:.1%}) right" if right and j < k else f"“{row}” {verb}: {count:,} of {total:,} ({share:.1%})"
-    return {"count": count, "style": f"{kind}{step}", "hover": said}
+    i, j, k = place
+    share, left = count / total, j == k
+    kind, steps = ("r", _RIGHT_STEPS) if i == j else ("p" if left else "w", _WRONG_STEPS)
+    what = "left to a person" if left else "right" if i == j else f"taken for “{columns[j]}”"
+    said = f"“{row}”: {count:,} of {total:,} ({share:.1%}) {what}"
+    return {"count": count, "style": f"{kind}{1 + sum(share >= limit for limit in steps)}", "hover": said}
 
 
 def _pairs(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -201,7 +209,7 @@ def _pairs(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
             "predicted": labels[predicted],
             "share": times / figures["reasons"][truth]["texts"],
             "texts": figures["reasons"][truth]["texts"],
-            "same": truth.partition(".")[0] == predicted.partition(".")[0],
+            "same": _primary(truth) == _primary(predicted),
         }
         for at, (truth, predicted, times) in enumerate(figures["confusions"][:_SHOWN_PAIRS])
     ]
@@ -209,7 +217,8 @@ def _pairs(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _reasons(figures: Mapping[str, Any], markup: type[Markup]) -> list[dict[str, Any]]:
     """Every reason that occurs, in the order of the taxonomy, with what it is most often taken for."""
-    labels, taken = figures["labels"], {}
+    labels: Mapping[str, str] = figures["labels"]
+    taken: dict[int, tuple[int, int]] = {}
     confusion = figures["confusion"]["secondary_forced"]
     for i, j, count in confusion["cells"]:
         if i < len(confusion["order"]) and i != j and count > taken.get(i, (0, 0))[0]:
@@ -224,7 +233,7 @@ def _reasons(figures: Mapping[str, Any], markup: type[Markup]) -> list[dict[str,
                 {
                     "id": reason,
                     "label": labels[reason],
-                    "primary": labels[reason.partition(".")[0]],
+                    "primary": labels[_primary(reason)],
                     "score": score,
                     "bar": markup(bar),
                     "taken": f"{labels[confusion['order'][other]]} ({times:,})" if times else "",

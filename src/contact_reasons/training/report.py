@@ -31,6 +31,12 @@ SCORE_ROWS: Final = {
     "right_among_primary_only": "… of these right",
     "left_to_a_person": "left to a person",
     "out_of_scope_left_to_a_person": "out of scope, left to a person",
+    "coverage": "labelled, of all texts",
+    "selective_risk": "… of these wrong",
+}
+_NUMBER_ROWS: Final = {
+    ("calibration", "ece"): "expected calibration error",
+    ("hierarchical", "f1"): "hierarchical F1, as reported",
 }
 _MANY_SUSPECT: Final = 0.05
 _SHOWN_SUSPECTS: Final = 30
@@ -208,7 +214,12 @@ def score_table(scores: Mapping[str, Any]) -> list[str]:
     sets = [name for name in SET_NAMES if name in scores]
     lines = ["| | " + " | ".join(SET_NAMES[name] for name in sets) + " |", "|---|" + "---|" * len(sets)]
     for key, title in SCORE_ROWS.items():
-        lines.append(f"| {title} | " + " | ".join(_share(scores[name][key]) for name in sets) + " |")
+        if all(key in scores[name] for name in sets):
+            lines.append(f"| {title} | " + " | ".join(_share(scores[name][key]) for name in sets) + " |")
+    for (group, key), title in _NUMBER_ROWS.items():
+        if all(group in scores[name] for name in sets):
+            values = [scores[name][group][key] for name in sets]
+            lines.append(f"| {title} | " + " | ".join("none" if v is None else f"{v:.1%}" for v in values) + " |")
     counts = " | ".join(f"{scores[name]['texts']} ({scores[name]['texts_left_out']})" for name in sets)
     return [*lines, f"| texts with a reason (left out as near repeats) | {counts} |"]
 
