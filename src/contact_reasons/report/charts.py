@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 __all__ = ["histogram_chart", "outcome_bar", "recall_bar", "reliability_chart", "risk_coverage_chart"]
 
 WIDTH: Final = 420
-_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 22, 12, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 22, 30, 44
 
 
 class _Plot:
@@ -52,8 +52,7 @@ class _Plot:
             self.add("line", "axis", x1=self.x(value), x2=self.x(value), y1=self.bottom, y2=self.bottom + 4)
             self.text(self.x(value), self.bottom + 18, f"{value:.0%}")
         self.text((_LEFT + self.right) / 2, self.height - 6, x_label, style="name")
-        middle = (_TOP + self.bottom) / 2
-        self.text(13, middle, y_label, style="name", transform=f"rotate(-90 13 {_px(middle)})")
+        self.text(0, 13, y_label, "start", "name")
 
     def __str__(self) -> str:
         return ET.tostring(self.svg, encoding="unicode")
@@ -61,6 +60,10 @@ class _Plot:
 
 def _px(value: Any) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if value < 10_000 else f"{value / 1000:,.0f}k"
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:
@@ -194,7 +197,7 @@ def histogram_chart(histogram: Mapping[str, Any], thresholds: Mapping[str, float
     step, most = _nice(max([*totals, 5]))
     step = max(step, 1)
     plot = _Plot("histogram", "Number of texts by confidence in the most probable secondary", 300, (0, 1), (0, most))
-    ticks = [(at * step, f"{at * step:,.0f}") for at in range(int(most / step) + 1)]
+    ticks = [(at * step, _count(at * step)) for at in range(int(most / step) + 1)]
     plot.axes("confidence in the most probable secondary", "texts", _TENTHS, ticks)
     edges = histogram["edges"]
     for at in range(len(edges) - 1):
