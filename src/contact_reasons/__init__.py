@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from contact_reasons.batch import label_file
     from contact_reasons.batch.labelled import train_file
     from contact_reasons.classifier.estimator import ReasonClassifier
+    from contact_reasons.report import Evaluation, evaluate
 
 __all__ = [
     "Because",
@@ -38,6 +39,7 @@ __all__ = [
     "Contact",
     "ContactReasonsError",
     "Customer",
+    "Evaluation",
     "HandledContact",
     "Pipeline",
     "PrimaryReason",
@@ -50,13 +52,16 @@ __all__ = [
     "Taxonomy",
     "Turn",
     "clean_text",
+    "evaluate",
     "label_file",
     "load_pipeline",
     "train_file",
 ]
 
 _LATE = {
+    "Evaluation": "contact_reasons.report",
     "ReasonClassifier": "contact_reasons.classifier.estimator",
+    "evaluate": "contact_reasons.report",
     "label_file": "contact_reasons.batch",
     "train_file": "contact_reasons.batch.labelled",
 }

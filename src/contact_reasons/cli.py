@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,12 +16,12 @@ from rich.text import Text
 
 from contact_reasons.batch import label_file, route_file
 from contact_reasons.bundle import read_bundle
-from contact_reasons.errors import BatchError, ContactReasonsError, TaxonomyError, TrainingError
+from contact_reasons.errors import BatchError, ContactReasonsError, TrainingError
 from contact_reasons.pipeline import check_sound, load_pipeline
 from contact_reasons.resources import pack_files, pack_names
 from contact_reasons.routing import RoutingPolicy
-from contact_reasons.taxonomy import Taxonomy, ids_of_labels, lint_taxonomy
-from contact_reasons.terminal import err, out, print_line, show_reasons, show_run, show_scores, show_training
+from contact_reasons.taxonomy import Taxonomy, lint_taxonomy
+from contact_reasons.terminal import err, out, print_line, show_evaluation, show_reasons, show_run, show_training
 
 __all__ = ["app"]
 
@@ -301,6 +300,11 @@ def evaluate(
     primary_column: PrimaryOption = None,
     model: Annotated[Path | None, typer.Option(help="Another model directory for the same taxonomy.")] = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
+    html_out: Annotated[
+        Path | None, typer.Option("--html", help="Write a page to show to others, charts included.")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Of the page.")] = None,
+    date: Annotated[str | None, typer.Option(help="On the page.", show_default="today")] = None,
     delimiter: DelimiterOption = ",",
     encoding: EncodingOption = "utf-8",
 ) -> None:
@@ -308,33 +312,26 @@ def evaluate(
 
     [bold]Example[/bold]
 
-        contact-reasons evaluate checked-by-hand.csv --pack retail --text-column body --reason-column reason
+        contact-reasons evaluate checked-by-hand.csv --pack retail --text-column body --reason-column reason --html report.html
     """
-    from contact_reasons.batch.labelled import read_labelled_file
-    from contact_reasons.training import score_labels
+    from contact_reasons.report import evaluate_file, write_evaluation
 
     with _errors():
-        file = read_labelled_file(
-            source,
-            reason_column=reason_column,
-            primary_column=primary_column,
-            text_column=text_column,
-            subject_column=subject_column,
-            delimiter=delimiter,
-            encoding=encoding,
-        )
-        pipeline = load_pipeline(pack, model=model)
-        try:
-            truth = ids_of_labels(file.labels, pipeline.taxonomy, rows=file.data.rows)
-        except TaxonomyError as exc:
-            raise BatchError(f"{source}, {exc}") from None
-        scores = score_labels(truth, pipeline.label_texts(file.data.clean))
-        show_scores(scores)
-        if file.reading["without_text"]:
-            print_line(f"Rows without text, left out: {file.reading['without_text']:,}")
-        if json_out is not None:
-            json_out.write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
-            print_line(f"All figures: {json_out}")
+        with err.status("Measuring …"):
+            evaluation = evaluate_file(
+                source,
+                pack=pack,
+                model=model,
+                reason_column=reason_column,
+                primary_column=primary_column,
+                text_column=text_column,
+                subject_column=subject_column,
+                delimiter=delimiter,
+                encoding=encoding,
+            )
+        show_evaluation(evaluation.to_dict())
+        for name, path in write_evaluation(evaluation, json_out, html_out, title=title, date=date).items():
+            print_line(f"{name}: {path}")
 
 
 @app.command()

@@ -12,7 +12,7 @@ from rich.table import Table
 from contact_reasons.batch import RunReport
 from contact_reasons.taxonomy import Taxonomy
 
-__all__ = ["err", "out", "print_line", "show_reasons", "show_run", "show_scores", "show_training"]
+__all__ = ["err", "out", "print_line", "show_evaluation", "show_reasons", "show_run", "show_scores", "show_training"]
 
 out = Console()
 err = Console(stderr=True)
@@ -129,6 +129,8 @@ def show_scores(scores: dict[str, Any], names: dict[str, str] | None = None) -> 
         "right_among_primary_only": "  of these right",
         "left_to_a_person": "left to a person",
         "out_of_scope_left_to_a_person": "out of scope, left to a person",
+        "coverage": "labelled, of all texts",
+        "selective_risk": "  of these wrong",
     }
     for column in table.columns[1:]:
         column.justify = "right"
@@ -142,6 +144,8 @@ def show_scores(scores: dict[str, Any], names: dict[str, str] | None = None) -> 
                 f"{value['total']:,}",
             )
     out.print(table)
+    out.print()
+    _show_confidence(scores)
     worst = Table("most confused: true", "predicted", "times", box=None, pad_edge=False)
     for truth, predicted, count in scores["confusions"][:8]:
         worst.add_row(escape(names.get(truth, truth)), escape(names.get(predicted, predicted)), str(count))
@@ -149,6 +153,49 @@ def show_scores(scores: dict[str, Any], names: dict[str, str] | None = None) -> 
         out.print()
         out.print(worst)
     out.print()
+
+
+def _show_confidence(scores: dict[str, Any]) -> None:
+    """Whether confidence can be taken at its word, and hierarchical F1."""
+    found, f1 = scores["calibration"], scores["hierarchical"]["f1"]
+    if found["ece"] is not None:
+        right = found["right"]["share"]
+        print_line(
+            f"Confidence: {found['mean_confidence']:.1%} on average, {right:.1%} right; "
+            f"calibration error {found['ece']:.1%} (by chance alone {found['ece_by_chance']:.1%}, at most {found['ece_by_chance_high']:.1%})"
+        )
+    if f1 is not None:
+        print_line(f"Hierarchical F1, as reported: {f1:.1%}")
+
+
+def show_evaluation(figures: dict[str, Any]) -> None:
+    """Scores, and how much can be labelled at which share of errors.
+
+    Parameters
+    ----------
+    figures : dict
+        Of an `Evaluation`.
+    """
+    without = f", {figures['out_of_scope']:,} of them without a reason" if figures["out_of_scope"] else ""
+    print_line(f"{figures['rows']:,} texts{without}")
+    out.print()
+    show_scores(figures, figures["labels"])
+    table = Table(
+        "secondary wrong at most", "can be labelled", "95 % interval", "from confidence", box=None, pad_edge=False
+    )
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for point in figures["levels"]["secondary"]["at_risk"]:
+        coverage = point["coverage"]
+        shown = ("nothing", "", "")
+        if point["confidence"] is not None:
+            interval = f"{coverage['low']:.1%} to {coverage['high']:.1%}"
+            shown = (f"{coverage['share']:.1%}", interval, f"{point['confidence']:.3f}")
+        table.add_row(f"{point['wanted']:.0%}", *shown)
+    out.print(table)
+    out.print()
+    if left_out := figures["about"]["data"].get("rows_without_text"):
+        print_line(f"Rows without text, left out: {left_out:,}")
 
 
 _WORST = 6

@@ -36,6 +36,7 @@ FLOORS = {
     "pipeline": 6,
     "packs": 6,
     "batch": 7,
+    "report": 8,
     "terminal": 8,
     "cli": 9,
     "__main__": 10,

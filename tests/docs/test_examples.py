@@ -33,8 +33,9 @@ def blocks(page: Path, language: str) -> list[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_python_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The blocks of a page run one after the other, in a folder that holds the sample tickets."""
-    (tmp_path / "samples").symlink_to(ROOT / "samples")
+    """The blocks of a page run one after the other, in a folder that holds the sample tickets and the taxonomies."""
+    for folder in ("samples", "taxonomies"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "example"}
     for block in blocks(page, "python"):
@@ -43,7 +44,8 @@ def test_python_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "samples").symlink_to(ROOT / "samples")
+    for folder in ("samples", "taxonomies"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
     monkeypatch.chdir(tmp_path)
     for block in blocks(page, "console"):
         for line in re.findall(r"^\$ contact-reasons (.*)$", block.replace("\\\n", " "), re.M):

@@ -27,6 +27,9 @@ files = pack_files("retail")
 assert files.texts.joinpath("training.jsonl").is_file()
 from contact_reasons.classifier.prior import shipped_prior
 assert shipped_prior().n_tokens > 20_000
+from importlib import resources
+for name in ("page.html.jinja", "page.css", "page.js"):
+    assert resources.files("contact_reasons.report").joinpath(name).is_file(), name
 print(pathlib.Path(cr.__file__).parent)
 print(files.taxonomy)
 """

@@ -100,6 +100,23 @@ def test_train_makes_a_pack_that_evaluate_and_label_take(labelled: Path, tmp_pat
     assert "ok" in run("validate", str(pack))
 
 
+def test_evaluate_prints_what_a_person_asks_first_and_writes_figures_and_page(tmp_path: Path) -> None:
+    source = tmp_path / "checked.csv"
+    source.write_text("text,reason\nwhere is my parcel,delivery.track\nrefund please,returns.refund_when\nhi,\n,x.y\n")
+    figures, page = tmp_path / "figures.json", tmp_path / "page.html"
+    command = ["evaluate", str(source), "--json", str(figures), "--html", str(page), "--title", "Ours & yours"]
+    text = run(*command, "--date", "20 November 2026")
+    for part in ("3 texts, 1 of them without a reason", "labelled, of all texts", "Confidence:", "calibration error", "Hierarchical F1", "secondary wrong at most", "Rows without text, left out: 1", f"Page: {page}"):  # fmt: skip
+        assert part in text
+    assert json.loads(figures.read_text(encoding="utf-8"))["rows"] == 3
+    shown = page.read_text(encoding="utf-8")
+    assert "<h1>Ours &amp; yours</h1>" in shown
+    assert "20 November 2026" in shown
+    run(*command, "--date", "20 November 2026")
+    assert page.read_text(encoding="utf-8") == shown
+    assert "cannot be written" in run("evaluate", str(source), "--html", str(tmp_path / "no" / "page.html"), code=2)
+
+
 def test_train_wants_one_of_its_two_forms(labelled: Path) -> None:
     assert "give either --labelled FILE and --out FOLDER, or --pack NAME" in run("train", code=2)
     columns = ["--text-column", "body", "--reason-column", "reson"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Hashable, Sequence
 
 from contact_reasons.errors import TaxonomyError, nearest
 from contact_reasons.taxonomy.model import MAX_LABEL_CHARS, Taxonomy
 
-__all__ = ["Label", "ids_of_labels", "taxonomy_of_labels"]
+__all__ = ["Label", "distinct_labels", "ids_of_labels", "taxonomy_of_labels"]
 
 Label = str | tuple[str, str] | None
 """An id or a single label; a pair of a primary and a secondary label; None for no reason."""
@@ -59,6 +60,26 @@ def _pair(label: str | tuple[str, str]) -> tuple[str, str]:
     label = label.strip()
     primary, _, secondary = label.partition(".")
     return (primary, secondary) if _ID.match(label) else (label, label)
+
+
+def distinct_labels(taxonomy: Taxonomy) -> dict[str, str]:
+    """The label of each secondary id, in the order of the file; with its primary's where several have the same.
+
+    Parameters
+    ----------
+    taxonomy : Taxonomy
+
+    Examples
+    --------
+    >>> distinct_labels(Taxonomy.from_pairs([("Order", "Late"), ("Return", "Late")], taxonomy_id="shop"))
+    {'order.late': 'Order: Late', 'return.late': 'Return: Late'}
+    """
+    times = Counter(secondary.label for secondary in taxonomy.secondaries)
+    return {
+        s.id: s.label if times[s.label] == 1 else f"{p.label}: {s.label}"
+        for p in taxonomy.primaries
+        for s in p.secondaries
+    }
 
 
 def ids_of_labels(

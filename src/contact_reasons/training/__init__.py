@@ -2,7 +2,6 @@
 
 from contact_reasons.training.data import LabelledTexts, Recipe, clean_sha256, read_labelled_texts
 from contact_reasons.training.report import make_report, report_markdown
-from contact_reasons.training.scores import score_labels
 from contact_reasons.training.splits import Sides, TimeCut, cut_by_time, keep_together, near_repeats
 from contact_reasons.training.trainer import Progress, TrainedReasons, train
 
@@ -20,6 +19,5 @@ __all__ = [
     "near_repeats",
     "read_labelled_texts",
     "report_markdown",
-    "score_labels",
     "train",
 ]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final
 
-from contact_reasons.evaluation import DependenceTest
+from contact_reasons.evaluation import DependenceTest, plain
 from contact_reasons.taxonomy import Taxonomy
 from contact_reasons.training.data import LabelledTexts
-from contact_reasons.training.scores import plain
 from contact_reasons.training.splits import LARGEST_SHARE, Sides
 
 __all__ = ["describe_data", "describe_dependence", "describe_sides", "findings"]

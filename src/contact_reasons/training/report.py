@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from contact_reasons.taxonomy import Taxonomy
+from contact_reasons.taxonomy import Taxonomy, distinct_labels
 from contact_reasons.training.data import LabelledTexts
 from contact_reasons.training.trainer import TrainedReasons
 
@@ -32,6 +31,12 @@ SCORE_ROWS: Final = {
     "right_among_primary_only": "… of these right",
     "left_to_a_person": "left to a person",
     "out_of_scope_left_to_a_person": "out of scope, left to a person",
+    "coverage": "labelled, of all texts",
+    "selective_risk": "… of these wrong",
+}
+_NUMBER_ROWS: Final = {
+    ("calibration", "ece"): "expected calibration error",
+    ("hierarchical", "f1"): "hierarchical F1, as reported",
 }
 _MANY_SUSPECT: Final = 0.05
 _SHOWN_SUSPECTS: Final = 30
@@ -58,7 +63,6 @@ def make_report(
     tested = trained.scores[headline]["texts"]
     if tested < _FEW_TESTED:
         notes.insert(0, f"scores are from {tested} texts only: read the intervals, not the shares")
-    times = Counter(secondary.label for secondary in taxonomy.secondaries)
     rows = data.rows or range(1, len(data.texts) + 1)
     suspects = [
         {
@@ -73,11 +77,7 @@ def make_report(
     ]
     return {
         "taxonomy": {"id": taxonomy.taxonomy_id, "version": taxonomy.version, "sha256": taxonomy.sha256},
-        "labels": {
-            s.id: s.label if times[s.label] == 1 else f"{p.label}: {s.label}"
-            for p in taxonomy.primaries
-            for s in p.secondaries
-        },
+        "labels": distinct_labels(taxonomy),
         "alarms": trained.training["alarms"],
         "notes": notes,
         "headline": headline,
@@ -214,7 +214,12 @@ def score_table(scores: Mapping[str, Any]) -> list[str]:
     sets = [name for name in SET_NAMES if name in scores]
     lines = ["| | " + " | ".join(SET_NAMES[name] for name in sets) + " |", "|---|" + "---|" * len(sets)]
     for key, title in SCORE_ROWS.items():
-        lines.append(f"| {title} | " + " | ".join(_share(scores[name][key]) for name in sets) + " |")
+        if all(key in scores[name] for name in sets):
+            lines.append(f"| {title} | " + " | ".join(_share(scores[name][key]) for name in sets) + " |")
+    for (group, key), title in _NUMBER_ROWS.items():
+        if all(group in scores[name] for name in sets):
+            values = [scores[name][group][key] for name in sets]
+            lines.append(f"| {title} | " + " | ".join("none" if v is None else f"{v:.1%}" for v in values) + " |")
     counts = " | ".join(f"{scores[name]['texts']} ({scores[name]['texts_left_out']})" for name in sets)
     return [*lines, f"| texts with a reason (left out as near repeats) | {counts} |"]
 

@@ -14,11 +14,17 @@ from contact_reasons.classifier import ReasonModel, ReasonProbabilities
 from contact_reasons.classifier.estimator import ReasonClassifier
 from contact_reasons.confidence import Thresholds, fit_thresholds, label_rows
 from contact_reasons.errors import TrainingError, nearest, shorten
-from contact_reasons.evaluation import Suspect, labels_depend_on_texts, likely_mislabelled, proportion
+from contact_reasons.evaluation import (
+    Suspect,
+    labels_depend_on_texts,
+    likely_mislabelled,
+    plain,
+    proportion,
+    score_labels,
+)
 from contact_reasons.taxonomy import Taxonomy
 from contact_reasons.training.data import LabelledTexts, Recipe, clean_sha256
 from contact_reasons.training.findings import describe_data, describe_dependence, describe_sides, findings
-from contact_reasons.training.scores import plain, score_labels
 from contact_reasons.training.splits import Sides, cut_by_time, keep_together, near_repeats
 
 __all__ = ["Progress", "TrainedReasons", "train"]
