@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from contact_reasons.bundle import Bundle, read_bundle
 from contact_reasons.classifier import as_texts
-from contact_reasons.confidence import label_rows
+from contact_reasons.confidence import Thresholds, label_rows
 from contact_reasons.errors import BundleError, PolicyError, RecordError, RoutingError, nearest
 from contact_reasons.records import Contact, ReasonLabel, Recommendation, routing_values
 from contact_reasons.resources import pack_files
@@ -45,6 +45,11 @@ class Pipeline:
     taxonomy: Taxonomy
     bundle: Bundle
     policy: RoutingPolicy
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """What is reported, backed off, or left to a person."""
+        return self.bundle.thresholds
 
     def __repr__(self) -> str:
         """The parts by name and version."""
@@ -110,7 +115,7 @@ class Pipeline:
         """
         clean_texts = as_texts(clean_texts)
         model = self.bundle.model
-        return label_rows(model.predict(clean_texts, n_threads), model.classes, self.bundle.thresholds)
+        return label_rows(model.predict(clean_texts, n_threads), model.classes, self.thresholds)
 
     def route(self, contact: Contact, label: ReasonLabel) -> Recommendation:
         """Where to send a contact that has this label."""
@@ -150,7 +155,7 @@ class Pipeline:
 
         text = contact_text(contact)
         label = self.label_texts([text])[0]
-        return explain_label(self.bundle.model, text, label, self.bundle.thresholds, self.taxonomy, against)
+        return explain_label(self.bundle.model, text, label, self.thresholds, self.taxonomy, against)
 
     def question(self, about: Contact | ReasonLabel, *, wording: Wording | None = None) -> Question | None:
         """What to ask the customer where a few reasons are close, or None; see `question_for`.
@@ -165,7 +170,7 @@ class Pipeline:
         from contact_reasons.questions import ENGLISH, question_for
 
         label = self.label(about) if isinstance(about, Contact) else about
-        return question_for(label, self.bundle.thresholds, self.taxonomy, wording or ENGLISH)
+        return question_for(label, self.thresholds, self.taxonomy, wording or ENGLISH)
 
     def audit(
         self,
@@ -213,7 +218,7 @@ class Pipeline:
                 manifest.package_version,
             ),
             classes=self.bundle.model.classes,
-            thresholds=self.bundle.thresholds,
+            thresholds=self.thresholds,
             calibration=None,
             label=handled.label,
             said=self.bundle.model.predict([text]) if is_ours else None,

@@ -44,7 +44,9 @@ def second_reasons(
         If ``least_evidence`` is not between 0 and 1.
     """
     if not 0 < least_evidence <= 1:
-        raise ContactReasonsError(f"least_evidence is {least_evidence!r}; it must be above 0 and at most 1, such as 0.9")
+        raise ContactReasonsError(
+            f"least_evidence is {least_evidence!r}; it must be above 0 and at most 1, such as 0.9"
+        )
     said = model.predict(clean_texts)
     rows = np.arange(len(clean_texts))
     joint = said.proba * said.in_scope[:, None]

@@ -49,8 +49,8 @@ contrasts = hnp.arrays(np.float64, N_COLUMNS, elements=st.floats(-3, 3, width=32
 
 
 def reference_scores(model: ModelArrays, text: str) -> Any:
-    scores, known = np.empty((1, len(model.intercept)), dtype=np.float64), np.empty(1, dtype=np.uint8)
-    ReferenceEngine(model).score((text,), 0, 1, scores, known)
+    scores, n_words = np.empty((1, len(model.intercept)), dtype=np.float64), np.empty(1, dtype=np.int32)
+    ReferenceEngine(model).score((text,), 0, 1, scores, n_words)
     return scores[0]
 
 

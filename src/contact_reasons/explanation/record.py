@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from contact_reasons.classifier import ReasonModel
 from contact_reasons.classifier.attribution import attribute
+from contact_reasons.classifier.features import count_words
 from contact_reasons.confidence import DECIMALS, Thresholds
 from contact_reasons.errors import RecordError, nearest, shorten
 from contact_reasons.records import FrozenMapping, ReasonLabel
@@ -29,7 +30,8 @@ METHOD: Final = (
     "Contributions are parts of the log-odds of the reason against its rivals; words and rest add up to them. "
     "Linear heads: tf-idf weight times model weight, exact; runs of characters count for their word, a pair of words half for each. "
     "Hidden layer: integrated gradients from no input, in closed form. "
-    "Held fixed: the scale of the features, the number of tokens, and the shares of the rivals among themselves."
+    "Held fixed: the scale of the features, the numbers of words and tokens, and the shares of the rivals among themselves. "
+    "The log-odds are those before the calibration of the best reason's probability."
 )
 """How contributions are made, in a few sentences."""
 
@@ -97,7 +99,7 @@ class Explanation:
     threshold : float or None
         Least confidence for a reason of that level to be reported; None if the level is never reported.
     margin : float
-        Natural log-odds of ``reason`` against its rivals.
+        Natural log-odds of ``reason`` against its rivals, before the calibration of the best reason's probability (`CalibrationMap`).
     linear, hidden, rest : float
         Parts of the margin: through the linear heads, through the hidden layer, and what no word adds (intercepts; how the
         probability is spread among several reasons on one side).
@@ -225,10 +227,11 @@ def explain_label(
     reason = label.reason or columns[int(chances.argmax())]
     own = _members(columns, reason)
     rivals = ~own if against is None else _rivals(columns, against, reason, own)
-    scores = model.scores([text])[0]
+    weights = _evidence(model, text, len(columns))
+    scores = model.scores([text])[0] * weights
     ours, own_spread = _mean_of(scores, own)
     theirs, their_spread = _mean_of(scores, rivals)
-    found = attribute(model.arrays, text, ours - theirs if rivals.any() else np.zeros(len(columns)))
+    found = attribute(model.arrays, text, (ours - theirs) * weights * bool(rivals.any()))
     linear, hidden = float(found.linear.sum()), float(found.hidden.sum())
     rest = found.rest + own_spread - their_spread if rivals.any() else 0.0
 
@@ -255,6 +258,13 @@ def explain_label(
         phrases=tuple(PhraseShare(start, stop, text[start:stop], share) for start, stop, share in phrases),
         names=_names(taxonomy, [reason, against, runner_up, *(each.reason for each in label.ranked)]),
     )
+
+
+def _evidence(model: ReasonModel, text: str, n_columns: int) -> FloatArray:
+    """The factor on each column's score before the softmax; see `CalibrationMap`."""
+    weights = np.ones(n_columns)
+    weights[: len(model.classes)] = model.calibration.evidence(count_words([text]))[0]
+    return weights
 
 
 def _members(columns: Sequence[str], reason: str) -> npt.NDArray[np.bool_]:
