@@ -28,21 +28,27 @@ from contact_reasons.taxonomy import PrimaryReason, SecondaryReason, Taxonomy
 from contact_reasons.text import clean_text
 
 if TYPE_CHECKING:
+    from contact_reasons.audit import AuditRecord
     from contact_reasons.batch import label_file
     from contact_reasons.batch.labelled import train_file
     from contact_reasons.classifier.estimator import ReasonClassifier
+    from contact_reasons.explanation import Explanation
+    from contact_reasons.questions import Question
     from contact_reasons.report import Evaluation, evaluate
 
 __all__ = [
+    "AuditRecord",
     "Because",
     "Channel",
     "Contact",
     "ContactReasonsError",
     "Customer",
     "Evaluation",
+    "Explanation",
     "HandledContact",
     "Pipeline",
     "PrimaryReason",
+    "Question",
     "ReasonClassifier",
     "ReasonLabel",
     "Recommendation",
@@ -60,6 +66,9 @@ __all__ = [
 
 _LATE = {
     "Evaluation": "contact_reasons.report",
+    "AuditRecord": "contact_reasons.audit",
+    "Explanation": "contact_reasons.explanation",
+    "Question": "contact_reasons.questions",
     "ReasonClassifier": "contact_reasons.classifier.estimator",
     "evaluate": "contact_reasons.report",
     "label_file": "contact_reasons.batch",
@@ -73,7 +82,7 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use what labelling does not need: training brings scikit-learn, batches bring joblib."""
+    """Import on first use what labelling does not need: training brings scikit-learn, batches bring joblib, the others take time."""
     if name in _LATE:
         import importlib
 

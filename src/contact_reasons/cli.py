@@ -1,4 +1,4 @@
-"""The command ``contact-reasons``: label, route, train, evaluate, validate, packs."""
+"""The command ``contact-reasons``: label, route, train, evaluate, explain, validate, packs."""
 
 from __future__ import annotations
 
@@ -332,6 +332,28 @@ def evaluate(
         show_evaluation(evaluation.to_dict())
         for name, path in write_evaluation(evaluation, json_out, html_out, title=title, date=date).items():
             print_line(f"{name}: {path}")
+
+
+@app.command()
+def explain(
+    text: Annotated[str, typer.Argument(help="What the customer wrote; - reads it from standard input.")],
+    pack: PackOption = "retail",
+    against: Annotated[str | None, typer.Option(metavar="ID", help="One rival, instead of all others.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON instead.")] = False,
+) -> None:
+    """Show which words of a text counted for and against its reason.
+
+    [bold]Example[/bold]
+
+        contact-reasons explain "it says delivered but it is not here" --pack retail
+    """
+    from contact_reasons.records import Contact
+    from contact_reasons.terminal import show_explanation
+
+    with _errors():
+        contact = Contact(text=typer.get_text_stream("stdin").read() if text == "-" else text)
+        explanation = load_pipeline(pack).explain(contact, against=against)
+    print_line(explanation.to_json()) if as_json else show_explanation(explanation)
 
 
 @app.command()

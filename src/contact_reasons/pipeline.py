@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from contact_reasons.bundle import Bundle, read_bundle
 from contact_reasons.classifier import as_texts
-from contact_reasons.confidence import label_rows
+from contact_reasons.confidence import Thresholds, label_rows
 from contact_reasons.errors import BundleError, PolicyError, RecordError, RoutingError, nearest
 from contact_reasons.records import Contact, RankedReason, ReasonLabel, Recommendation, routing_values
 from contact_reasons.resources import pack_files
@@ -17,6 +18,11 @@ from contact_reasons.routing import PolicyAnalysis, RoutingPolicy
 from contact_reasons.several import second_reasons
 from contact_reasons.taxonomy import Taxonomy
 from contact_reasons.text import clean_text
+
+if TYPE_CHECKING:
+    from contact_reasons.audit import AuditRecord
+    from contact_reasons.explanation import Explanation
+    from contact_reasons.questions import Question, Wording
 
 __all__ = ["HandledContact", "Pipeline", "load_pipeline"]
 
@@ -40,6 +46,11 @@ class Pipeline:
     taxonomy: Taxonomy
     bundle: Bundle
     policy: RoutingPolicy
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """What is reported, backed off, or left to a person."""
+        return self.bundle.thresholds
 
     def __repr__(self) -> str:
         """The parts by name and version."""
@@ -105,7 +116,7 @@ class Pipeline:
         """
         clean_texts = as_texts(clean_texts)
         model = self.bundle.model
-        return label_rows(model.predict(clean_texts, n_threads), model.classes, self.bundle.thresholds)
+        return label_rows(model.predict(clean_texts, n_threads), model.classes, self.thresholds)
 
     def second_reason(self, contact: Contact) -> RankedReason | None:
         """A second reason that one part of the contact gives while the rest gives the first; see `second_reasons`."""
@@ -130,6 +141,97 @@ class Pipeline:
                     f"extra[{name!r}] is not an input of policy {self.policy.policy_id!r}; {nearest(name, self.policy.inputs)}"
                 )
         return {name: values.get(name) for name in self.policy.inputs}
+
+    def explain(self, contact: Contact, *, against: str | None = None) -> Explanation:
+        """Which words of a contact counted for and against its reason; far slower than `label`.
+
+        Parameters
+        ----------
+        contact : Contact
+        against : str, optional
+            One rival to set the reason against: a secondary or primary id, or ``"(out of scope)"``. By default all others.
+
+        Raises
+        ------
+        RecordError
+            If ``against`` is no rival of what is explained.
+        """
+        from contact_reasons.explanation import explain_label
+
+        text = contact_text(contact)
+        label = self.label_texts([text])[0]
+        return explain_label(self.bundle.model, text, label, self.thresholds, self.taxonomy, against)
+
+    def question(self, about: Contact | ReasonLabel, *, wording: Wording | None = None) -> Question | None:
+        """What to ask the customer where a few reasons are close, or None; see `question_for`.
+
+        Parameters
+        ----------
+        about : Contact or ReasonLabel
+            A contact, or the label it was given.
+        wording : Wording, optional
+            By default in English.
+        """
+        from contact_reasons.questions import ENGLISH, question_for
+
+        label = self.label(about) if isinstance(about, Contact) else about
+        return question_for(label, self.thresholds, self.taxonomy, wording or ENGLISH)
+
+    def audit(
+        self,
+        contact: Contact,
+        handled: HandledContact | None = None,
+        *,
+        at: datetime | None = None,
+        include_text: bool = False,
+    ) -> AuditRecord:
+        """Everything that a contact's label and recommendation hung on, for a record.
+
+        Parameters
+        ----------
+        contact : Contact
+        handled : HandledContact, optional
+            What was made of it; by default what `handle` makes of it now.
+        at : datetime, optional
+            When it was handled, with a time zone.
+        include_text : bool, default=False
+            Whether the record holds the clean text and the explanation's words.
+
+        Raises
+        ------
+        RecordError
+            If ``handled`` is of another contact or another policy, or ``at`` has no time zone.
+        """
+        from contact_reasons.audit import ModelRef, audit_record
+
+        handled = self.handle(contact) if handled is None else handled
+        values = self.values(contact, handled.label)
+        if handled.contact_id != contact.contact_id or handled.recommendation != self.policy.route(values):
+            raise RecordError(
+                "handled is not what this pipeline makes of the contact: another contact_id, or another recommendation for its label; "
+                "give the contact as it was, and use the pipeline that handled it"
+            )
+        text, manifest = contact_text(contact), self.bundle.manifest
+        is_ours = self.label_texts([text])[0] == handled.label
+        return audit_record(
+            contact_id=contact.contact_id,
+            at=at,
+            taxonomy=self.taxonomy,
+            model=ModelRef(
+                manifest.files["arrays.npz"],
+                None if manifest.prior is None else manifest.prior.sha256,
+                manifest.package_version,
+            ),
+            classes=self.bundle.model.classes,
+            thresholds=self.thresholds,
+            calibration=None,
+            label=handled.label,
+            said=self.bundle.model.predict([text]) if is_ours else None,
+            policy=self.policy,
+            values=values,
+            text=text if include_text else None,
+            explanation=self.explain(contact).to_dict() if include_text and is_ours else None,
+        )
 
 
 def contact_text(contact: Contact) -> str:

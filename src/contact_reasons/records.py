@@ -24,6 +24,7 @@ __all__ = [
     "Channel",
     "Contact",
     "Customer",
+    "FrozenMapping",
     "RankedReason",
     "ReasonLabel",
     "Recommendation",
@@ -33,7 +34,7 @@ __all__ = [
 ]
 
 
-class _FrozenMapping(Mapping[str, Any]):
+class FrozenMapping(Mapping[str, Any]):
     """A mapping that cannot change; equal to, and hashed and pickled as, its items."""
 
     __slots__ = ("_items",)
@@ -57,7 +58,7 @@ class _FrozenMapping(Mapping[str, Any]):
         return repr(self._items)
 
 
-_EMPTY: Final = _FrozenMapping()
+_EMPTY: Final = FrozenMapping()
 _SPEAKERS: Final = ("customer", "agent", "bot", "system")
 
 
@@ -107,7 +108,7 @@ def _freeze_extra(record: object, name: str, extra: object) -> None:
             raise RecordError(
                 f"{name}.extra[{key!r}] has the name of a field that every contact has; set that field instead"
             )
-    object.__setattr__(record, "extra", _FrozenMapping(extra))
+    object.__setattr__(record, "extra", FrozenMapping(extra))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,23 @@ from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 from contact_reasons.batch import RunReport
+from contact_reasons.explanation import Explanation
 from contact_reasons.taxonomy import Taxonomy
 
-__all__ = ["err", "out", "print_line", "show_evaluation", "show_reasons", "show_run", "show_scores", "show_training"]
+__all__ = [
+    "err",
+    "out",
+    "print_line",
+    "show_evaluation",
+    "show_explanation",
+    "show_reasons",
+    "show_run",
+    "show_scores",
+    "show_training",
+]
 
 out = Console()
 err = Console(stderr=True)
@@ -106,6 +118,69 @@ def show_run(report: RunReport) -> None:
         soft_wrap=True,
         highlight=False,
     )
+
+
+_FOR, _AGAINST = "cyan", "yellow"
+_WORDS_SHOWN = 8
+
+
+def show_explanation(explanation: Explanation) -> None:
+    """The reason, the text with the words that counted, the strongest of them, and the ranked reasons."""
+    label, reason = explanation.label, explanation.reason
+    if reason is None:
+        out.print("[bold]Left to a person.[/bold] The model knows no word of this text.")
+        return
+    name = f"[bold]{escape(explanation.name(reason))}[/bold] [dim]{escape(reason)}[/dim]"
+    if label.abstained:
+        head = f"[bold]Left to a person.[/bold] Most probable: {name}, {explanation.probability:.3f}"
+    else:
+        level = "" if label.secondary else ", the primary alone"
+        head = f"{name}{level}, confidence {label.confidence:.3f}"
+    limit = "never reported" if explanation.threshold is None else f"reported from {explanation.threshold:.3f} on"
+    limit = f"a reason is {limit}" if label.abstained else limit
+    out.print(f"{head} [dim]({limit})[/dim]", soft_wrap=True, highlight=False)
+    out.print()
+    out.print(_shaded(explanation), soft_wrap=True)
+    out.print()
+    out.print(_strongest_words(explanation))
+    versus = "all others" if explanation.against is None else explanation.name(explanation.against)
+    print_line(
+        f"Log-odds against {versus}: {explanation.margin:+.2f} = words {explanation.linear + explanation.hidden:+.2f}, "
+        f"rest {explanation.rest:+.2f}"
+    )
+    out.print()
+    table = Table("most probable", "", "probability", box=None, pad_edge=False)
+    shown = {each.reason: each.probability for each in label.ranked}
+    if label.abstained:
+        shown |= {reason: explanation.probability}
+    for each, probability in sorted(shown.items(), key=lambda item: -item[1]):
+        table.add_row(escape(explanation.name(each)), f"[{_FOR}]{_bar(probability)}[/{_FOR}]", f"{probability:.3f}")
+    out.print(table)
+
+
+def _shaded(explanation: Explanation) -> Text:
+    """The text; words that count are coloured, the stronger half underlined."""
+    top = max((abs(share.contribution) for share in explanation.words), default=0.0)
+    text = Text(explanation.text)
+    for share in explanation.words:
+        strength = abs(share.contribution) / top if top else 0.0
+        if strength >= 0.08:
+            colour = _FOR if share.contribution > 0 else _AGAINST
+            text.stylize(f"bold underline {colour}" if strength >= 0.5 else colour, share.start, share.stop)
+    return text
+
+
+def _strongest_words(explanation: Explanation) -> Table:
+    table = Table("counts", "word", "", "log-odds", box=None, pad_edge=False)
+    table.columns[3].justify = "right"
+    strongest = sorted(explanation.words, key=lambda share: -abs(share.contribution))[:_WORDS_SHOWN]
+    top = max((abs(share.contribution) for share in strongest), default=0.0)
+    for share in strongest:
+        if share.contribution:
+            colour, side = (_FOR, "for") if share.contribution > 0 else (_AGAINST, "against")
+            bar = f"[{colour}]{_bar(abs(share.contribution) / top)}[/{colour}]"
+            table.add_row(side, escape(share.word), bar, f"{share.contribution:+.2f}")
+    return table
 
 
 def show_scores(scores: dict[str, Any], names: dict[str, str] | None = None) -> None:

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks [--only SECTION ...] [--shared FOLDER] [--with-setfit]
 
-Sections: ``accuracy``, ``few-shot``, ``speed``, ``packs``; ``pages`` only writes the pages from the figures.
+Sections: ``accuracy``, ``few-shot``, ``speed``, ``packs``, ``explanations``; ``pages`` only writes the pages from the figures.
 Reads public texts; nothing of them is kept but counts.
 """
 
@@ -24,7 +24,7 @@ from tests.benchmarks.run import Run
 from tests.benchmarks.speed import speed
 
 ENGINE = {"accuracy": accuracy, "few-shot": few_shots, "speed": speed}
-SECTIONS = (*ENGINE, "packs", "pages")
+SECTIONS = (*ENGINE, "packs", "explanations", "pages")
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
@@ -60,6 +60,10 @@ def main(given: Sequence[str]) -> None:
                 from tests.benchmarks.packs import packs
 
                 results |= packs(run)
+            elif section == "explanations":
+                from tests.benchmarks.explanations import explanations
+
+                results["explanations"] = explanations(run)
             else:
                 results.setdefault("engine", {})[section.replace("-", "_")] = ENGINE[section](run)
             file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

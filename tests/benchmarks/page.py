@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.charts import CHARTS, write_charts
+from tests.benchmarks.explanations_page import explanation_lines
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.retail_page import retail_lines
 
@@ -233,6 +234,7 @@ def page(results: dict[str, Any]) -> str:
         "",
         *engine_lines(results.get("engine", {})),
         *(retail_lines(results) if "bitext" in results else []),
+        *(explanation_lines(results["explanations"]) if "explanations" in results else []),
     ]
     return "\n".join(lines).rstrip("\n") + "\n"
 

@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import contact_reasons as cr
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.accuracy import mcnemar
 from tests.benchmarks.charts import digest, few_shot_rows
 from tests.benchmarks.data import Texts, few_shot, held_out
+from tests.benchmarks.explanations import Explained, questions, removal, without
+from tests.benchmarks.explanations_page import explanation_lines
 from tests.benchmarks.page import BEGIN, END, page, readme_block, with_block
 from tests.conftest import ROOT
 
@@ -129,3 +132,28 @@ def test_the_digest_of_a_chart_changes_with_its_figures() -> None:
     before = digest(few_shot_rows(results))
     values["secondary"]["share"] = 0.51
     assert digest(few_shot_rows(results)) != before
+
+
+def test_words_are_cut_out_where_they_stand(retail: cr.Pipeline) -> None:
+    text = "where, oh where is my parcel?"
+    explained = Explained(text, "delivery.track", 0.9, retail.explain(cr.Contact(text=text)))
+    assert without(explained, [5, 0]) == ", oh where is my ?"
+    assert without(explained, []) == text
+
+
+def test_removal_compares_the_named_words_with_random_ones_and_questions_with_the_truth(retail: cr.Pipeline) -> None:
+    clean = [
+        "where is my parcel today",
+        "please cancel the order i made",
+        "the voucher code is refused at checkout",
+        "??",
+    ]
+    found = removal(retail, clean)
+    assert found["texts"] == 3
+    table = found["table"]
+    assert table["ours"]["3"]["drop"] > table["random"]["3"]["drop"] >= table["random"]["3"]["least"]
+    assert table["occlusion"]["1"]["drop"] >= table["ours"]["1"]["drop"] - 1e-9  # it tries every word
+    asked = questions(retail, clean, [["delivery.track"], [], [], []])
+    assert (asked["texts"], asked["without_secondary"], asked["in_scope"], asked["asked"]["hits"]) == (4, 1, 0, 0)
+    lines = explanation_lines({"seeds": [0], "sets": {"some": {"removal": found, "questions": asked}}})
+    assert "### Some: 3 texts of 6 words" in lines

@@ -35,7 +35,7 @@ def labelled(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("command", ["label", "route", "train", "evaluate", "validate", "packs"])
+@pytest.mark.parametrize("command", ["label", "route", "train", "evaluate", "explain", "validate", "packs"])
 def test_the_help_of_each_command_shows_an_example(command: str) -> None:
     text = run(command, "--help")
     assert "Example" in text
@@ -228,3 +228,23 @@ def test_packs_lists_the_shipped_ones_with_their_scores() -> None:
     text = run("packs")
     assert "retail" in text
     assert "%" in text
+
+
+def test_explain_shows_the_words_that_counted_in_the_terminal_and_as_json() -> None:
+    text = run("explain", "it says [delivered] but it is not here, refund?")
+    for part in ("It says delivered but I don't have it", "delivery.marked_delivered", "it says [delivered] but it is not here, refund?", "against  refund", "for      delivered", "Log-odds against all others", "most probable"):  # fmt: skip
+        assert part in text
+    data = json.loads(run("explain", "it says [delivered] but it is not here, refund?", "--json"))
+    assert data["reason"] == "delivery.marked_delivered"
+    assert "Log-odds against When do I get my refund?" in run(
+        "explain", "it says delivered", "--against", "returns.refund_when"
+    )
+    assert "did you mean 'returns.refund_when'" in run(
+        "explain", "where is it", "--against", "returns.refund_whn", code=2
+    )
+
+
+def test_explain_reads_standard_input_and_says_when_nothing_is_known_or_certain() -> None:
+    result = CliRunner().invoke(app, ["explain", "-"], input="hello world, lorem ipsum dolor\n", env={"NO_COLOR": "1"})
+    assert "Left to a person. Most probable: none of the known reasons" in result.output
+    assert "knows no word" in run("explain", "4711")

@@ -221,12 +221,12 @@ def test_words_of_customers_have_tokens_in_the_shipped_prior_and_near_words_near
 
 def test_a_word_that_occurs_often_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    real = TokenPrior._tokenise_word
+    real = TokenPrior.tokenise_word
 
     def tokenise_word(self: TokenPrior, word: str) -> list[int]:
         asked.append(word)
         return real(self, word)
 
-    monkeypatch.setattr(TokenPrior, "_tokenise_word", tokenise_word)
+    monkeypatch.setattr(TokenPrior, "tokenise_word", tokenise_word)
     PRIOR.tokenise(["refund parcel refund", "parcel", "refunds"])
     assert sorted(asked) == ["parcel", "refund", "refunds"]

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "APOSTROPHES",
+    "CHAR_NGRAMS",
     "FAMILIES",
     "MAX_CHARS",
     "PLACEHOLDERS",
@@ -45,6 +46,7 @@ __all__ = [
     "has_words",
     "hash_of",
     "normalise",
+    "settle",
     "split_words",
 ]
 
@@ -65,6 +67,8 @@ FAMILIES: Final = ("word", "char")
 """Each family of features is scaled to unit length by itself; a feature's family is its index here."""
 
 CHAR_NGRAMS: Final = (2, 3, 4, 5)
+"""Lengths of the runs of characters inside a word, in the order of `count_features`."""
+
 _BASE: Final = 0x9E3779B97F4A7C15
 _BASE_INVERSE: Final = pow(_BASE, -1, 1 << 64)
 _SEED_WORD: Final = 0x243F6A8885A308D3
@@ -81,7 +85,11 @@ def normalise(text: str) -> str:
     >>> normalise("I CAN’T find order 4711 … [mail]") == "i cant find order 0000 ... \\ue000"
     True
     """
-    text = fold(text)
+    return settle(fold(text))
+
+
+def settle(text: str) -> str:
+    """The last third of `normalise`, of a folded text: apostrophes dropped, digits as ``0``."""
     if text.isascii():
         return text.encode().translate(_ASCII_BYTES, b"'`").decode()
     return _OTHER_DIGIT.sub("0", text.translate(_ASCII_TABLE))

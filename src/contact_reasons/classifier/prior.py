@@ -111,11 +111,11 @@ class TokenPrior:
         list of ndarray of int64
         """
         words = split_words(texts)
-        tokens = {word: self._tokenise_word(word) for word in {word for row in words for word in row}}
+        tokens = {word: self.tokenise_word(word) for word in {word for row in words for word in row}}
         return [np.array([token for word in row for token in tokens[word]], dtype=np.int64) for row in words]
 
-    def _tokenise_word(self, word: str) -> list[int]:
-        """Tokens of a word; none if it is too long or some position has no match."""
+    def tokenise_word(self, word: str) -> list[int]:
+        """Tokens of a normalised word; none if it is too long or some position has no match."""
         tokens: list[int] = []
         start = 0
         while start < len(word) <= MAX_TOKENISED_CHARS:

@@ -1,6 +1,6 @@
 """Routing policies: an ordered table of rules over closed, typed inputs; pure, compiled, provable."""
 
-from contact_reasons.routing.policy import PolicyAnalysis, PromiseVerdict, RoutedColumns, RoutingPolicy
+from contact_reasons.routing.policy import PolicyAnalysis, PromiseVerdict, RoutedColumns, RoutingPolicy, RuleVerdict
 from contact_reasons.routing.rulefile import Outcome, Promise, RoutingRule
 
 __all__ = [
@@ -11,4 +11,5 @@ __all__ = [
     "RoutedColumns",
     "RoutingPolicy",
     "RoutingRule",
+    "RuleVerdict",
 ]

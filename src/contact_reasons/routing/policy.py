@@ -23,7 +23,7 @@ from contact_reasons.routing.rulefile import Outcome, Promise, RoutingRule, Rule
 from contact_reasons.taxonomy import Taxonomy
 from contact_reasons.taxonomy.strict_yaml import StrictDocument, load_strict_yaml
 
-__all__ = ["PolicyAnalysis", "PromiseVerdict", "RoutedColumns", "RoutingPolicy"]
+__all__ = ["PolicyAnalysis", "PromiseVerdict", "RoutedColumns", "RoutingPolicy", "RuleVerdict"]
 
 
 class RoutedColumns(NamedTuple):
@@ -62,6 +62,23 @@ class PromiseVerdict(NamedTuple):
     kept: bool | None
     counterexample: dict[str, Any] | None = None
     rule_id: str | None = None
+
+
+class RuleVerdict(NamedTuple):
+    """What came of one rule for one contact.
+
+    Parameters
+    ----------
+    rule_id : str
+    verdict : {'yes', 'no', 'not evaluated'}
+        The one that decided; one before it that did not hold; one after it, which nothing hung on.
+    failed : tuple of Because
+        Of ``'no'``: the conditions that were not met, with the values read.
+    """
+
+    rule_id: str
+    verdict: str
+    failed: tuple[Because, ...] = ()
 
 
 class PolicyAnalysis(NamedTuple):
@@ -195,6 +212,25 @@ class RoutingPolicy:
         rule = self.rules[index]
         because = tuple([Because(name, values.get(name), cell.text) for name, cell in rule.when.items()])
         return self._recommend(rule.id, rule.then, because, self._ids(hits & ~(1 << index)))
+
+    def verdicts(self, values: Mapping[str, Any]) -> tuple[RuleVerdict, ...]:
+        """What came of each rule, in order, when `route` decided on these values; it raises as `route` does."""
+        decided = self.route(values).rule_id
+        domains = self._table.domains
+        verdicts: list[RuleVerdict] = []
+        for rule in self.rules:
+            if verdicts and verdicts[-1].verdict != "no":
+                verdicts.append(RuleVerdict(rule.id, "not evaluated"))
+            elif rule.id == decided:
+                verdicts.append(RuleVerdict(rule.id, "yes"))
+            else:
+                failed = tuple(
+                    Because(name, values.get(name), cell.text)
+                    for name, cell in rule.when.items()
+                    if not domains[name].mask(cell) >> domains[name].atom(values.get(name)) & 1
+                )
+                verdicts.append(RuleVerdict(rule.id, "no", failed))
+        return tuple(verdicts)
 
     def route_many(self, columns: Any) -> RoutedColumns:
         """Recommendations for many rows, equal to `route` row by row.

@@ -15,8 +15,10 @@ from typing import Any, Final, Self
 import yaml
 
 from contact_reasons.errors import TaxonomyError, nearest, shorten
+from contact_reasons.records import ReasonLabel
 from contact_reasons.resources import pack_files
 from contact_reasons.schema import KeyPath, Mistakes, Record, check, many, mistake, path_text, string, text
+from contact_reasons.taxonomy.picker import label_of_choice, picker_of
 from contact_reasons.taxonomy.strict_yaml import StrictDocument, load_strict_yaml
 
 __all__ = ["MAX_CODE_CHARS", "NearMiss", "PrimaryReason", "SecondaryReason", "Taxonomy"]
@@ -349,6 +351,30 @@ class Taxonomy(_Part):
         raise TaxonomyError(
             f"taxonomy {self.taxonomy_id!r} has no reason labelled {wanted!r}; add it to the taxonomy file, or correct the label"
         )
+
+    def picker(self) -> dict[str, Any]:
+        """The reasons as plain data for JSON, in the order of display: for a page or a chatbot that asks in two steps.
+
+        ``primaries`` each have ``id``, ``label``, ``definition`` and ``secondaries``; these have ``id``, ``label`` and ``definition``.
+        """
+        return picker_of(self)
+
+    def pick(self, primary: str | None, secondary: str | None = None) -> ReasonLabel:
+        """The label of a choice that a person made: confidence 1, no ranked reasons.
+
+        Parameters
+        ----------
+        primary : str or None
+            None, "something else": the contact is left to a person.
+        secondary : str, optional
+            None: the primary alone, "something else" in the second step.
+
+        Raises
+        ------
+        TaxonomyError
+            If there is no such primary, or the secondary is not listed under it.
+        """
+        return label_of_choice(self, primary, secondary)
 
     def to_yaml(self) -> str:
         """The taxonomy as a file that `from_yaml` reads as an equal one."""

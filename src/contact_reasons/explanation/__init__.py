@@ -1,0 +1,12 @@
+"""Why a text was given its label: the words that counted for and against the reason."""
+
+from contact_reasons.explanation.record import (
+    METHOD,
+    OUT_OF_SCOPE,
+    Explanation,
+    PhraseShare,
+    WordShare,
+    explain_label,
+)
+
+__all__ = ["METHOD", "OUT_OF_SCOPE", "Explanation", "PhraseShare", "WordShare", "explain_label"]

@@ -1,0 +1,337 @@
+"""`Explanation`: the words and phrases of a text that counted for and against its reason."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from contact_reasons.classifier import ReasonModel
+from contact_reasons.classifier.attribution import attribute
+from contact_reasons.classifier.features import count_words
+from contact_reasons.confidence import DECIMALS, Thresholds
+from contact_reasons.errors import RecordError, nearest, shorten
+from contact_reasons.records import FrozenMapping, ReasonLabel
+from contact_reasons.taxonomy import Taxonomy
+
+__all__ = ["METHOD", "OUT_OF_SCOPE", "Explanation", "PhraseShare", "WordShare", "explain_label"]
+
+FloatArray = npt.NDArray[np.float64]
+
+OUT_OF_SCOPE: Final = "(out of scope)"
+"""Stands among reasons for "no reason of the taxonomy"; no reason can have this id."""
+
+METHOD: Final = (
+    "Contributions are parts of the log-odds of the reason against its rivals; words and rest add up to them. "
+    "Linear heads: tf-idf weight times model weight, exact; runs of characters count for their word, a pair of words half for each. "
+    "Hidden layer: integrated gradients from no input, in closed form. "
+    "Held fixed: the scale of the features, the numbers of words and tokens, and the shares of the rivals among themselves. "
+    "The log-odds are those before the calibration of the best reason's probability."
+)
+"""How contributions are made, in a few sentences."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordShare:
+    """A word of a clean text and what it adds to the log-odds of the reason.
+
+    Parameters
+    ----------
+    start, stop : int
+        Its place: ``text[start:stop]``.
+    word : str
+    contribution : float
+        Above 0 it counts for the reason, below against it. Half of what its pairs add is included.
+    """
+
+    start: int
+    stop: int
+    word: str = field(repr=False)
+    contribution: float
+
+
+@dataclass(frozen=True, slots=True)
+class PhraseShare:
+    """Two neighbouring words and what they add as a pair, which the words have already, half each.
+
+    Parameters
+    ----------
+    start, stop : int
+        Its place: ``text[start:stop]``.
+    phrase : str
+    contribution : float
+    """
+
+    start: int
+    stop: int
+    phrase: str = field(repr=False)
+    contribution: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why a text has its label.
+
+    ``linear + hidden + rest`` is ``margin``, and the contributions of the words add up to ``linear + hidden``, up to rounding.
+    The text and its words are kept out of ``repr``.
+
+    Parameters
+    ----------
+    label : ReasonLabel
+    text : str
+        The clean text.
+    known : bool
+        Whether the model knows anything in the text. If not, nothing counted: there are no words, and all numbers are 0.
+    reason : str or None
+        What is explained: the reported secondary or primary; where none is reported, whatever is most probable, a secondary or
+        `OUT_OF_SCOPE`. None if not known.
+    against : str or None
+        The one rival that was asked for; None: all others, each by its probability.
+    runner_up : str or None
+        The most probable other reason at the level of ``reason``, or `OUT_OF_SCOPE`. None if there is none.
+    probability, runner_up_probability : float
+        In [0, 1].
+    threshold : float or None
+        Least confidence for a reason of that level to be reported; None if the level is never reported.
+    margin : float
+        Natural log-odds of ``reason`` against its rivals, before the calibration of the best reason's probability (`CalibrationMap`).
+    linear, hidden, rest : float
+        Parts of the margin: through the linear heads, through the hidden layer, and what no word adds (intercepts; how the
+        probability is spread among several reasons on one side).
+    words : tuple of WordShare
+        All words, in order.
+    phrases : tuple of PhraseShare
+        Pairs of neighbouring words that add something of their own, in order.
+    names : mapping of str to str
+        Labels of the reasons that are mentioned.
+    method : str
+    """
+
+    label: ReasonLabel
+    text: str = field(repr=False)
+    known: bool
+    reason: str | None
+    against: str | None
+    runner_up: str | None
+    probability: float
+    runner_up_probability: float
+    threshold: float | None
+    margin: float
+    linear: float
+    hidden: float
+    rest: float
+    words: tuple[WordShare, ...] = field(repr=False)
+    phrases: tuple[PhraseShare, ...] = field(repr=False)
+    names: Mapping[str, str] = field(repr=False)
+    method: str = field(default=METHOD, repr=False)
+
+    def strongest(self, n: int = 3) -> tuple[WordShare, ...]:
+        """The n words that count most for the reason, strongest first; of equals the first in the text. Fewer, if fewer count for it."""
+        for_it = [word for word in self.words if word.contribution > 0]
+        return tuple(sorted(for_it, key=lambda word: -word.contribution)[:n])
+
+    def name(self, reason: str) -> str:
+        """The label of a reason that the explanation mentions."""
+        name: str = self.names.get(reason, reason)
+        return name
+
+    def to_dict(self, *, include_text: bool = True) -> dict[str, Any]:
+        """The explanation as plain data for JSON.
+
+        Parameters
+        ----------
+        include_text : bool, default=True
+            False leaves out everything the customer wrote: the text, words and phrases; places and contributions stay.
+        """
+        data: dict[str, Any] = {
+            name: getattr(self, name)
+            for name in (
+                "known",
+                "reason",
+                "against",
+                "runner_up",
+                "probability",
+                "runner_up_probability",
+                "threshold",
+                "margin",
+                "linear",
+                "hidden",
+                "rest",
+            )
+        }
+        data["level"] = self.label.level
+        data["confidence"] = self.label.confidence
+        data["ranked"] = [
+            {"reason": each.reason, "label": self.name(each.reason), "probability": each.probability}
+            for each in self.label.ranked
+        ]
+        data["text"] = self.text if include_text else None
+        data["words"] = [_place(share, "word", share.word if include_text else None) for share in self.words]
+        data["phrases"] = [_place(share, "phrase", share.phrase if include_text else None) for share in self.phrases]
+        data["method"] = self.method
+        return data
+
+    def to_json(self, *, include_text: bool = True) -> str:
+        """`to_dict` as one line of JSON."""
+        return json.dumps(self.to_dict(include_text=include_text), ensure_ascii=False)
+
+    def _repr_html_(self) -> str:
+        from contact_reasons.explanation.html import explanation_html
+
+        return explanation_html(self)
+
+
+def _place(share: WordShare | PhraseShare, kind: str, text: str | None) -> dict[str, Any]:
+    place: dict[str, Any] = {"start": share.start, "stop": share.stop, "contribution": share.contribution}
+    return place if text is None else {**place, kind: text}
+
+
+def explain_label(
+    model: ReasonModel,
+    text: str,
+    label: ReasonLabel,
+    thresholds: Thresholds,
+    taxonomy: Taxonomy,
+    against: str | None = None,
+) -> Explanation:
+    """Why a clean text has the label that the model gave it.
+
+    Parameters
+    ----------
+    model : ReasonModel
+    text : str
+        Clean.
+    label : ReasonLabel
+        The model's for this text.
+    thresholds : Thresholds
+    taxonomy : Taxonomy
+        Gives the reasons their names.
+    against : str, optional
+        One rival: a secondary or primary id, or `OUT_OF_SCOPE`. By default all others.
+
+    Raises
+    ------
+    RecordError
+        If ``against`` is no rival of what is explained.
+    """
+    columns = [*model.classes, OUT_OF_SCOPE] if model.knows_scope else list(model.classes)
+    said = model.predict([text])
+    chances = np.append(said.proba[0] * said.in_scope[0], 1.0 - said.in_scope[0])[: len(columns)]
+    if said.in_scope[0] == 0.0:
+        return _nothing_known(text, label, thresholds, taxonomy)
+    reason = label.reason or columns[int(chances.argmax())]
+    own = _members(columns, reason)
+    rivals = ~own if against is None else _rivals(columns, against, reason, own)
+    weights = _evidence(model, text, len(columns))
+    scores = model.scores([text])[0] * weights
+    ours, own_spread = _mean_of(scores, own)
+    theirs, their_spread = _mean_of(scores, rivals)
+    found = attribute(model.arrays, text, (ours - theirs) * weights * bool(rivals.any()))
+    linear, hidden = float(found.linear.sum()), float(found.hidden.sum())
+    rest = found.rest + own_spread - their_spread if rivals.any() else 0.0
+
+    runner_up, runner_up_chance = _runner_up(columns, chances, own, by_primary=label.level == "primary")
+    spans = found.spans.tolist()
+    words = zip(spans, (found.linear + found.hidden).tolist(), strict=True)
+    pairs = zip(found.pair_at.tolist(), found.pairs.tolist(), strict=True)
+    phrases = [(spans[at][0], spans[at + 1][1], share) for at, share in pairs]
+    return Explanation(
+        label=label,
+        text=text,
+        known=True,
+        reason=reason,
+        against=against,
+        runner_up=runner_up,
+        probability=_rounded(chances[own].sum()),
+        runner_up_probability=_rounded(runner_up_chance),
+        threshold=thresholds.primary if label.level == "primary" else thresholds.secondary,
+        margin=linear + hidden + rest,
+        linear=linear,
+        hidden=hidden,
+        rest=rest,
+        words=tuple(WordShare(start, stop, text[start:stop], share) for (start, stop), share in words),
+        phrases=tuple(PhraseShare(start, stop, text[start:stop], share) for start, stop, share in phrases),
+        names=_names(taxonomy, [reason, against, runner_up, *(each.reason for each in label.ranked)]),
+    )
+
+
+def _evidence(model: ReasonModel, text: str, n_columns: int) -> FloatArray:
+    """The factor on each column's score before the softmax; see `CalibrationMap`."""
+    weights = np.ones(n_columns)
+    weights[: len(model.classes)] = model.calibration.evidence(count_words([text]))[0]
+    return weights
+
+
+def _members(columns: Sequence[str], reason: str) -> npt.NDArray[np.bool_]:
+    """Columns of a reason: a primary's are those of its secondaries."""
+    return np.array([column == reason or column.startswith(f"{reason}.") for column in columns])
+
+
+def _rivals(columns: Sequence[str], against: str, reason: str, own: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    rivals = _members(columns, against)
+    if not rivals.any():
+        known = [*columns, *sorted({column.partition(".")[0] for column in columns if "." in column})]
+        raise RecordError(f"against={shorten(against)} is no reason that the model knows; {nearest(against, known)}")
+    if (rivals & own).any():
+        raise RecordError(
+            f"against={against!r} and the reason that is explained, {reason!r}, have secondaries in common; give another reason"
+        )
+    return rivals
+
+
+def _mean_of(scores: FloatArray, members: npt.NDArray[np.bool_]) -> tuple[FloatArray, float]:
+    """Weights whose mean of scores, plus a spread, is ln of the sum of the members' exp(score): the weights' entropy."""
+    weights = np.zeros(len(scores))
+    if not members.any():
+        return weights, 0.0
+    lead = scores[members] - scores[members].max()
+    share = np.exp(lead) / np.exp(lead).sum()
+    weights[members] = share
+    return weights, float(math.log(np.exp(lead).sum()) - share @ lead)
+
+
+def _runner_up(
+    columns: Sequence[str], chances: FloatArray, own: npt.NDArray[np.bool_], *, by_primary: bool
+) -> tuple[str | None, float]:
+    others: dict[str, float] = {}
+    for column, chance, is_own in zip(columns, chances.tolist(), own.tolist(), strict=True):
+        if not is_own:
+            group = column.partition(".")[0] if by_primary else column
+            others[group] = others.get(group, 0.0) + chance
+    best = max(others, key=lambda group: others[group], default=None)
+    return best, 0.0 if best is None else others[best]
+
+
+def _rounded(chance: float) -> float:
+    return min(round(float(chance), DECIMALS), 1.0)
+
+
+def _names(taxonomy: Taxonomy, reasons: Iterable[str | None]) -> FrozenMapping:
+    names = {reason: taxonomy[reason].label for reason in reasons if reason is not None and reason in taxonomy}
+    return FrozenMapping({**names, OUT_OF_SCOPE: "none of the known reasons"})
+
+
+def _nothing_known(text: str, label: ReasonLabel, thresholds: Thresholds, taxonomy: Taxonomy) -> Explanation:
+    return Explanation(
+        label=label,
+        text=text,
+        known=False,
+        reason=None,
+        against=None,
+        runner_up=None,
+        probability=0.0,
+        runner_up_probability=0.0,
+        threshold=thresholds.secondary,
+        margin=0.0,
+        linear=0.0,
+        hidden=0.0,
+        rest=0.0,
+        words=(),
+        phrases=(),
+        names=_names(taxonomy, [each.reason for each in label.ranked]),
+    )
