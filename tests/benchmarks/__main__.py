@@ -22,9 +22,11 @@ from tests.benchmarks.peers import PEERS
 from tests.benchmarks.processes import ROOT
 from tests.benchmarks.run import Run
 from tests.benchmarks.speed import speed
+from tests.benchmarks.tried import tried
+from tests.benchmarks.trust import trust
 
 ENGINE = {"accuracy": accuracy, "few-shot": few_shots, "speed": speed}
-SECTIONS = (*ENGINE, "packs", "explanations", "pages")
+SECTIONS = (*ENGINE, "packs", "trust", "explanations", "tried", "pages")
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
@@ -64,6 +66,8 @@ def main(given: Sequence[str]) -> None:
                 from tests.benchmarks.explanations import explanations
 
                 results["explanations"] = explanations(run)
+            elif section in ("trust", "tried"):
+                results[section] = {"trust": trust, "tried": tried}[section](run)
             else:
                 results.setdefault("engine", {})[section.replace("-", "_")] = ENGINE[section](run)
             file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

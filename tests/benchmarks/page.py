@@ -9,6 +9,8 @@ from tests.benchmarks.charts import CHARTS, write_charts
 from tests.benchmarks.explanations_page import explanation_lines
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.retail_page import retail_lines
+from tests.benchmarks.tried import tried_lines
+from tests.benchmarks.trust_page import trust_lines
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
@@ -234,7 +236,9 @@ def page(results: dict[str, Any]) -> str:
         "",
         *engine_lines(results.get("engine", {})),
         *(retail_lines(results) if "bitext" in results else []),
+        *(trust_lines(results["trust"]) if "trust" in results else []),
         *(explanation_lines(results["explanations"]) if "explanations" in results else []),
+        *(tried_lines(results["tried"]) if "tried" in results else []),
     ]
     return "\n".join(lines).rstrip("\n") + "\n"
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import random
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
+import contact_reasons as cr
 from contact_reasons.classifier import ReasonModel, primary_index
 from contact_reasons.classifier.estimator import ReasonClassifier
 from contact_reasons.evaluation import proportion, score_confidence
@@ -32,6 +36,8 @@ def trust(run: Run) -> dict[str, Any]:
         found["calibration"][data.name] = {"title": data.title, **calibration(data)}
         run.say(f"{data.title}: calibration {found['calibration'][data.name]}")
         found["out_of_scope"]["sets"][data.name] = {"title": data.title, **left_out_primaries(run, data)}
+    found["junk"] = junk()
+    run.say(f"junk: {found['junk']}")
     if (run.data / "multidogo_conversations").is_dir():
         found["two_reasons"] = two_reasons(run)
     return found
@@ -108,6 +114,37 @@ def peer_confidences(train: Texts, texts: Sequence[str], encoder: SentenceEncode
     if encoder is not None:
         model = LogisticRegression(C=10, max_iter=500).fit(encoder.encode(train.texts), train.ids)
         found["minilm"] = model.predict_proba(encoder.encode(texts)).max(axis=1)
+    return found
+
+
+def junk_texts() -> dict[str, list[str]]:
+    """What no shop can be asked: spam and other languages (written for this project), code (the standard library's), random bytes and letters."""
+    found: dict[str, list[str]] = {}
+    for row in rows(Path(__file__).with_name("junk.jsonl")):
+        found.setdefault(row["kind"], []).append(row["text"])
+    modules = ("argparse", "csv", "json.decoder", "smtplib", "shutil", "zipfile", "textwrap", "statistics")
+    lines = [line for name in modules for line in inspect.getsource(importlib.import_module(name)).splitlines()]
+    found["code"] = ["\n".join(lines[start : start + 8]) for start in range(0, len(lines), 8)]
+    rng = random.Random(0)
+    found["random bytes"] = [rng.randbytes(rng.randint(5, 300)).decode("latin-1") for _ in range(1000)]
+    letters = "etaoinshrdlucmfwypvbgkjqxz    "
+    found["random letters"] = ["".join(rng.choices(letters, k=rng.randint(5, 120))) for _ in range(1000)]
+    return found
+
+
+def junk() -> dict[str, Any]:
+    """How the shipped retail model labels it."""
+    pipe = cr.load_pipeline("retail")
+    found = {}
+    for kind, texts in junk_texts().items():
+        labels = pipe.label_texts([cr.clean_text(text) for text in texts])
+        found[kind] = {
+            "texts": len(texts),
+            "left_to_a_person": proportion(sum(label.abstained for label in labels), len(labels))._asdict(),
+            "confident": proportion(
+                sum(not label.abstained and label.confidence >= 0.9 for label in labels), len(labels)
+            )._asdict(),
+        }
     return found
 
 
