@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks [--only SECTION ...] [--shared FOLDER] [--with-setfit]
 
-Sections: ``accuracy``, ``few-shot``, ``speed``, ``packs``, ``explanations``; ``pages`` only writes the pages from the figures.
+Sections: ``accuracy``, ``few-shot``, ``speed``, ``cold-start``, ``packs``, ``trust``, ``explanations``, ``tried``; ``pages`` only writes the pages from the figures.
 Reads public texts; nothing of them is kept but counts.
 """
 
@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.benchmarks.accuracy import accuracy, few_shots
+from tests.benchmarks.cold_start import cold_start
 from tests.benchmarks.page import write_pages
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.processes import ROOT
@@ -25,7 +26,7 @@ from tests.benchmarks.speed import speed
 from tests.benchmarks.tried import tried
 from tests.benchmarks.trust import trust
 
-ENGINE = {"accuracy": accuracy, "few-shot": few_shots, "speed": speed}
+ENGINE = {"accuracy": accuracy, "few-shot": few_shots, "speed": speed, "cold-start": cold_start}
 SECTIONS = (*ENGINE, "packs", "trust", "explanations", "tried", "pages")
 
 

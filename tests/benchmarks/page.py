@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.charts import CHARTS, write_charts
+from tests.benchmarks.cold_start import cold_start_lines
 from tests.benchmarks.explanations_page import explanation_lines
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.retail_page import retail_lines
@@ -44,6 +45,8 @@ def engine_lines(engine: dict[str, Any]) -> list[str]:
         lines += few_shot_lines(engine["few_shot"])
     if "speed" in engine:
         lines += speed_lines(engine["speed"], with_chart="accuracy" in engine)
+    if "cold_start" in engine:
+        lines += cold_start_lines(engine["cold_start"])
     if lines:
         lines += settings_lines(engine)
     return lines

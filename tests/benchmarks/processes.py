@@ -25,7 +25,8 @@ def cores() -> list[int]:
 def environment() -> dict[str, str]:
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
     offline = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "CUDA_VISIBLE_DEVICES": ""}
-    return os.environ | dict.fromkeys(names, "1") | offline
+    usual = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return usual | dict.fromkeys(names, "1") | offline
 
 
 class WorkerError(Exception):

@@ -45,7 +45,7 @@ def test_the_harness_measures_and_writes_its_pages(tmp_path: Path) -> None:
     (out / "tests" / "benchmarks").mkdir(parents=True)
     (out / "README.md").write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     options = ["--shared", str(tmp_path / "shared"), "--out", str(out), "--seeds", "1", "--rounds", "1"]
-    main([*options, "--peers", "ours", "words_lr", "--only", "accuracy", "few-shot", "speed"])
+    main([*options, "--peers", "ours", "words_lr", "--only", "accuracy", "few-shot", "speed", "cold-start"])
 
     results = json.loads((out / "tests" / "benchmarks" / "results.json").read_text())
     engine = results["engine"]
@@ -57,6 +57,11 @@ def test_the_harness_measures_and_writes_its_pages(tmp_path: Path) -> None:
         measured = engine["speed"]["peers"][name]
         assert measured["per_second"] > 0
         assert measured["peak_bytes"] > measured["model_bytes"] > 0
+    programs = engine["cold_start"]["programs"]
+    assert list(programs) == ["python", "numpy", "ours", "ours_one_thread", "words_lr"]
+    for values in programs.values():
+        assert 0 < values["wall"]["least"] <= values["wall"]["median"]
+        assert 0 < values["cpu"]["least"] <= values["cpu"]["median"]
     assert full["peers"]["words_lr"]["mcnemar"]["ours"]["secondary"] == {"ours_only": 0, "theirs_only": 0, "p": 1.0}
     assert full["peers"]["words_lr"]["choice"] in (3, 10, 30, 100)
     assert set(engine["speed"]["peers"]["words_lr"]["ratios"]) == {"ours"}
