@@ -144,7 +144,7 @@ class Manifest(Record):
 
     @functools.cached_property
     def seal(self) -> str:
-        """SHA-256 of all that it says; that of the file, if it is of this format."""
+        """SHA-256 of all that it says: that of the file, where the file is of this format."""
         return _seal(asdict(self))
 
 
