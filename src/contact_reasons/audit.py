@@ -39,15 +39,17 @@ class ModelRef:
 
     Parameters
     ----------
-    sha256 : str
-        Of its arrays.
+    seal : str
+        SHA-256 of its manifest, which holds the thresholds and the SHA-256 of its files: stands for the whole model.
+    arrays_sha256 : str
     prior_sha256 : str or None
-        Of the prior's arrays; None for a model without a hidden layer.
+        None for a model without a hidden layer.
     package_version : str
         Of the package that trained it.
     """
 
-    sha256: str
+    seal: str
+    arrays_sha256: str
     prior_sha256: str | None
     package_version: str
 
@@ -132,7 +134,7 @@ class AuditRecord:
             "at": None if self.at is None else self.at.isoformat(),
             "package_version": self.package_version,
             "taxonomy": _fields(self.taxonomy, "id", "version", "sha256"),
-            "model": _fields(self.model, "sha256", "prior_sha256", "package_version"),
+            "model": _fields(self.model, "seal", "arrays_sha256", "prior_sha256", "package_version"),
             "calibration": None if self.calibration is None else dict(self.calibration),
             "label": {
                 **_fields(label, "primary", "secondary", "confidence", "abstained"),

@@ -12,6 +12,7 @@ Reading checks in this order: manifest, format, versions, checksums, array shape
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import math
 import os
@@ -140,6 +141,11 @@ class Manifest(Record):
     scores: Mapping[str, Any] = field(metadata=check(mapping(anything)))
     arrays: Mapping[str, tuple[int, ...]] = field(metadata=check(mapping(many(whole(0)))))
     files: Mapping[str, str] = field(metadata=check(mapping(string)))
+
+    @functools.cached_property
+    def seal(self) -> str:
+        """SHA-256 of all that it says: that of the file, where the file is of this format."""
+        return _seal(asdict(self))
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,6 +218,7 @@ class Pipeline:
             at=at,
             taxonomy=self.taxonomy,
             model=ModelRef(
+                manifest.seal,
                 manifest.files["arrays.npz"],
                 None if manifest.prior is None else manifest.prior.sha256,
                 manifest.package_version,

@@ -136,8 +136,8 @@ def show_explanation(explanation: Explanation) -> None:
     else:
         level = "" if label.secondary else ", the primary alone"
         head = f"{name}{level}, confidence {label.confidence:.3f}"
-    limit = "never reported" if explanation.threshold is None else f"reported from {explanation.threshold:.3f} on"
-    limit = f"a reason is {limit}" if label.abstained else limit
+    limit = "never" if explanation.threshold is None else f"from {explanation.threshold:.3f} on"
+    limit = f"a reason is reported {limit}" if label.abstained else f"reported {limit}"
     out.print(f"{head} [dim]({limit})[/dim]", soft_wrap=True, highlight=False)
     out.print()
     out.print(_shaded(explanation), soft_wrap=True)

@@ -126,7 +126,8 @@ def test_a_record_names_every_part_by_version_and_hash() -> None:
     assert data["package_version"] == importlib.metadata.version("contact-reasons")
     assert data["taxonomy"] == {"id": "retail", "version": "1.0.0", "sha256": PIPE.taxonomy.sha256}
     assert data["policy"] == {"id": "retail-service", "version": "1.0.0", "sha256": PIPE.policy.sha256}
-    assert data["model"]["sha256"] == manifest.files["arrays.npz"]
+    assert data["model"]["seal"] == manifest.seal
+    assert data["model"]["arrays_sha256"] == manifest.files["arrays.npz"]
     assert manifest.prior is not None
     assert data["model"]["prior_sha256"] == manifest.prior.sha256
     assert data["calibration"] is None
@@ -236,3 +237,4 @@ def test_a_pack_of_ones_own_is_audited(tiny_pack: Path) -> None:
     pipe = cr.load_pipeline(tiny_pack)
     data = json.loads(pipe.audit(cr.Contact(text="where is my parcel")).to_json())
     assert pipe.policy.route(data["values"]).rule_id == data["recommendation"]["rule_id"]
+    assert data["model"]["seal"] == json.loads((tiny_pack / "model" / "manifest.json").read_text())["seal"]

@@ -37,7 +37,7 @@ def _head(explanation: Explanation) -> str:
     if reason is None:
         return _line("<b>Left to a person.</b> The model knows no word of this text.")
     name = f"<b>{escape(explanation.name(reason))}</b> {_id(reason)}"
-    limit = ": never reported" if explanation.threshold is None else f", reported from {explanation.threshold:.3f} on"
+    limit = "" if explanation.threshold is None else f", reported from {explanation.threshold:.3f} on"
     if label.abstained:
         said = f"<b>Left to a person.</b> Most probable: {name}, {explanation.probability:.3f}"
     elif label.secondary is None:
