@@ -55,6 +55,8 @@ def taxonomies(draw: st.DrawFn) -> dict[str, Any]:
                         "definition": draw(label),
                         "stages": [],
                         "required_facts": [],
+                        "resolution": "Look it up.",
+                        "owner": "Operations",
                     }
                     for leaf in draw(st.lists(_slug, min_size=1, max_size=4, unique=True))
                 ],

@@ -95,6 +95,10 @@ class SecondaryReason(_Part):
         Life-cycle stages in which the reason occurs.
     required_facts : tuple of str
         Facts needed to resolve it.
+    resolution : str
+        The usual way to resolve it, in one line.
+    owner : str
+        Who in the company usually owns it.
     formerly : tuple of str
         Ids under which it was known in earlier versions.
     """
@@ -105,6 +109,8 @@ class SecondaryReason(_Part):
     not_this: tuple[NearMiss, ...] = field(default=(), metadata=check(many(NearMiss.read)))
     stages: tuple[str, ...] = field(default=(), metadata=_notes)
     required_facts: tuple[str, ...] = field(default=(), metadata=_notes)
+    resolution: str = field(default="", metadata=_any_text)
+    owner: str = field(default="", metadata=_any_text)
     formerly: tuple[str, ...] = field(default=(), metadata=_notes)
 
     @property
