@@ -285,10 +285,16 @@ def test_the_confusion_maps_hold_the_counts_of_the_figures(found: Evaluation, re
     )
 
 
-def test_versions_and_hashes_are_on_the_page(found: Evaluation, reader: Reader, page: str) -> None:
+def test_versions_and_hashes_are_on_the_page(found: Evaluation, retail: cr.Pipeline, reader: Reader, page: str) -> None:
     about = found.figures["about"]
+    assert about["model"]["seal"] == retail.bundle.manifest.seal
     hashes = [e["text"] for e in reader.all("code")]
-    assert hashes == [about["taxonomy"]["sha256"], about["model"]["sha256"], about["data"]["sha256"]]
+    assert hashes == [
+        about["taxonomy"]["sha256"],
+        about["model"]["seal"],
+        about["model"]["arrays_sha256"],
+        about["data"]["sha256"],
+    ]
     assert "2026-11-20" in page
     assert about["taxonomy"]["version"] in page
 

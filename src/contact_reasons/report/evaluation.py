@@ -384,7 +384,8 @@ def _about(pipeline: Pipeline) -> dict[str, Any]:
             "secondaries": len(taxonomy.secondaries),
         },
         "model": {
-            "sha256": manifest.files["arrays.npz"],
+            "seal": manifest.seal,
+            "arrays_sha256": manifest.files["arrays.npz"],
             "package_version": manifest.package_version,
             "taxonomy_version": manifest.taxonomy.version,
             "knows_scope": manifest.knows_scope,
