@@ -299,7 +299,8 @@ def show_calibration(calibration: Calibration) -> None:
     for name, level in (("secondary", "secondary"), ("primary alone", "primary")):
         for primary, *tests in promise.by_primary:
             least = getattr(own[primary], level) if primary in own else None
-            table.add_row(name, escape(primary), _threshold(least), *_tested(tests[level == "primary"]))
+            if tests[level == "primary"].risk:
+                table.add_row(name, escape(primary), _threshold(least), *_tested(tests[level == "primary"]))
         whole = "all of these" if own else "all"
         table.add_row(
             name, whole, "" if own else _threshold(getattr(thresholds, level)), *_tested(getattr(promise, level))
@@ -342,8 +343,8 @@ def _threshold(value: float | None) -> str:
 
 
 def _tested(test: LevelTest) -> tuple[str, ...]:
-    if not test.rows:
-        return ("0", "", "", "")
+    if not test.risk or not test.rows:
+        return ("not tested", "", "", "")
     share = f"{test.reported / test.rows:.1%}"
     return (f"{test.rows:,}", f"{test.reported:,}", share, f"{test.wrong:,}")
 

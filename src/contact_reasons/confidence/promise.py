@@ -168,7 +168,7 @@ def fit_promise(
     if tuned_on >= FEWEST_FOR_TEMPERATURE:
         temperature = fit_temperature(_take(said, tuning), classes, [truth[row] for row in tuning.tolist()])
     rows = _Rows(said, classes, truth, temperature)
-    shares = _shares(rows, order, tuned_on, terms)
+    shares = _shares(rows, order[:tuned_on], len(order) - tuned_on, terms, len(rows.primaries) if per_primary else 1)
     if per_primary:
         found = _each_primary(rows, order, tuned_on, terms, shares)
     else:
@@ -223,17 +223,17 @@ class _Rows:
         self.first_wrong: BoolArray = first != parent
 
 
-def _shares(rows: _Rows, order: IntArray, tuned_on: int, terms: Terms) -> tuple[float, float]:
+def _shares(rows: _Rows, tuning: IntArray, n_tested: int, terms: Terms, n_walks: int) -> tuple[float, float]:
     """Risk of each level. The rows not tested tell whether enough would be left for the primary."""
     if terms.levels != "both":
         return (terms.risk, 0.0) if terms.levels == "secondary" else (0.0, terms.risk)
-    tuning = order[:tuned_on]
     least = least_threshold(rows.second[tuning], ~rows.second_wrong[tuning], terms.error)
     left = 1.0 if least is None else float((rows.second[tuning] < least).mean())
     secondary = round(_SECONDARY_SHARE * terms.risk, 12)
-    if left * (len(order) - tuned_on) < 2 * rows_needed(terms.error, terms.risk - secondary, terms.audited):
+    primary = round(terms.risk - secondary, 12)
+    if left * n_tested / n_walks < 2 * rows_needed(terms.error, primary / n_walks, terms.audited):
         return terms.risk, 0.0
-    return secondary, round(terms.risk - secondary, 12)
+    return secondary, primary
 
 
 def _all_together(rows: _Rows, order: IntArray, tuned_on: int, terms: Terms, shares: tuple[float, float]) -> _Found:
@@ -247,8 +247,9 @@ def _all_together(rows: _Rows, order: IntArray, tuned_on: int, terms: Terms, sha
     walk = walk_thresholds(rows.second[order], rows.second_wrong[order], tuned_on, terms, shares[0])
     if walk.threshold is None:
         raise _no_threshold("secondary", walk, len(order), terms, shares[0])
-    untouched = rows.second[order] < (walk.stopped_at or 0.0)
-    below = _walk_left(rows, order[untouched], int(untouched[:tuned_on].sum()), terms, shares[1])
+    left = rows.second[order] < (walk.stopped_at or 0.0)
+    seen = np.arange(len(order)) < walk.tuned_on
+    below = _walk_left(rows, order[left & seen], order[left & ~seen], terms, shares[1])
     thresholds = Thresholds(
         walk.threshold,
         below.threshold,
@@ -258,11 +259,13 @@ def _all_together(rows: _Rows, order: IntArray, tuned_on: int, terms: Terms, sha
     return _Found(thresholds, _level_test(walk, shares[0]), _level_test(below, shares[1]))
 
 
-def _walk_left(rows: _Rows, left: IntArray, n_tuning: int, terms: Terms, risk: float) -> Walk:
-    """The walk of the primary level over rows that no walk of the secondary has looked at."""
-    n_tuning = max(n_tuning, tuning_rows(len(left)))
-    if not risk or len(left) - n_tuning < rows_needed(terms.error, risk, terms.audited):
-        return Walk(None, None, max(len(left) - n_tuning, 0), 0, 0)
+def _walk_left(rows: _Rows, seen: IntArray, untouched: IntArray, terms: Terms, risk: float) -> Walk:
+    """The walk of the primary level over rows that the secondary left: those it was tuned on, and those it has not looked at."""
+    left = np.concatenate([seen, untouched])
+    n_tuning = max(len(seen), tuning_rows(len(left)))
+    n_tested = len(left) - n_tuning
+    if not risk or n_tested < rows_needed(terms.error, risk, terms.audited):
+        return Walk(tuned_on=n_tuning, rows=max(n_tested, 0))
     return walk_thresholds(rows.first[left], rows.first_wrong[left], n_tuning, terms, risk)
 
 
@@ -284,56 +287,49 @@ def _each_primary(rows: _Rows, order: IntArray, tuned_on: int, terms: Terms, sha
             f"the sample has {len(order):,} rows, at most {int(sizes.max())} of one primary; to promise {terms.error:.1%} for a primary, at least "
             f"{_enough_rows(terms, max(shares))} are needed of it: label more rows, or promise for all primaries together"
         )
-    per_walk = tuple(share / len(chosen) for share in shares)
-    found: dict[int, tuple[Walk, Walk]] = {}
-    below = np.zeros(len(rows.primaries))
-    nothing = Walk(None, None, 0, 0, 0)
+    found = {primary: (Walk(), Walk()) for primary in chosen}
+    seen = np.arange(len(order)) < tuned_on
+    below = np.full(len(rows.primaries), np.inf if terms.levels == "primary" else 0.0)
     for primary in chosen if terms.levels != "primary" else ():
-        members = order[own[order] == primary]
-        n_tuning = max(int((own[order[:tuned_on]] == primary).sum()), tuning_rows(len(members)))
-        walk = walk_thresholds(rows.second[members], rows.second_wrong[members], n_tuning, terms, per_walk[0])
-        found[primary] = (walk, nothing)
+        places = np.flatnonzero(own[order] == primary)
+        members, n_tuning = order[places], max(int(seen[places].sum()), tuning_rows(len(places)))
+        walk = walk_thresholds(
+            rows.second[members], rows.second_wrong[members], n_tuning, terms, shares[0] / len(chosen)
+        )
+        found[primary] = (walk, Walk())
         below[primary] = 0.0 if walk.threshold is None else walk.stopped_at or 0.0
-    if terms.levels == "primary":
-        below[:] = np.inf
-    untouched = rows.second[order] < below[rows.second_primary[order]]
+        seen[places[: walk.tuned_on]] = True
+    left = rows.second[order] < below[rows.second_primary[order]]
     for primary in chosen:
-        mine = untouched & (rows.first_primary[order] == primary)
-        walk = _walk_left(rows, order[mine], int(mine[:tuned_on].sum()), terms, per_walk[1])
-        found[primary] = (found[primary][0] if primary in found else nothing, walk)
+        mine = left & (rows.first_primary[order] == primary)
+        walk = _walk_left(rows, order[mine & seen], order[mine & ~seen], terms, shares[1] / len(chosen))
+        found[primary] = (found[primary][0], walk)
     return _together(rows, found, below, shares)
 
 
 def _together(
     rows: _Rows, found: dict[int, tuple[Walk, Walk]], below: FloatArray, shares: tuple[float, float]
 ) -> _Found:
-    by_primary = tuple(
-        (
-            rows.primaries[primary],
-            Thresholds(
-                second.threshold,
-                first.threshold,
-                primary_below=None if np.isinf(below[primary]) else float(below[primary]),
-            ),
-        )
-        for primary, (second, first) in sorted(found.items())
-        if second.threshold is not None or first.threshold is not None
-    )
-    if not by_primary:
+    by_primary = []
+    for primary, name in enumerate(rows.primaries):
+        second, first = found.get(primary, (Walk(), Walk()))
+        limit = None if np.isinf(below[primary]) else float(below[primary])
+        by_primary.append((name, Thresholds(second.threshold, first.threshold, primary_below=limit)))
+    left_out = tuple(name for name, own in by_primary if own.secondary is None and own.primary is None)
+    if len(left_out) == len(by_primary):
         raise CalibrationError(
             "for no primary are so few of the surest labels wrong that the rate can be promised; promise a higher rate, or one for all "
             "primaries together"
         )
-    named = {name for name, _ in by_primary}
     tests = tuple(
         (
             rows.primaries[primary],
-            *(_level_test(walk, risk / len(found)) for walk, risk in zip(walks, shares, strict=True)),
+            _level_test(second, shares[0] / len(found)),
+            _level_test(first, shares[1] / len(found)),
         )
-        for primary, walks in sorted(found.items())
+        for primary, (second, first) in sorted(found.items())
     )
-    thresholds = Thresholds(None, None, temperature=rows.temperature, by_primary=by_primary)
-    left_out = tuple(name for name in rows.primaries if name not in named)
+    thresholds = Thresholds(None, None, temperature=rows.temperature, by_primary=tuple(by_primary))
     return _Found(thresholds, _summed(tests, 1), _summed(tests, 2), tests, left_out)
 
 
@@ -418,6 +414,12 @@ def _no_threshold(level: str, walk: Walk, n: int, terms: Terms, risk: float) -> 
     from scipy.special import betaincinv
 
     wrong, reported = walk.wrong, walk.reported
+    needed = rows_needed(terms.error, risk, terms.audited)
+    if reported < needed:
+        return CalibrationError(
+            f"only {reported:,} of {walk.rows:,} tested rows are sure enough to begin with at the {level} level, and {needed:,} without a "
+            f"single error are the least to promise {terms.error:.1%}; label about {math.ceil(1.5 * n * needed / max(reported, 1)):,} rows"
+        )
     message = (
         f"of the {reported:,} surest tested rows {wrong:,} are wrong at the {level} level, too many to promise {terms.error:.1%} "
         f"with {1 - terms.risk:.1%} assurance; "

@@ -21,6 +21,8 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 _STEP: Final = 10.0**-DECIMALS
+_CLEAR: Final = 0.1
+_SAID_ROWS: Final = 10.0
 
 
 class Terms(NamedTuple):
@@ -31,52 +33,82 @@ class Terms(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """Where a walk ended: last threshold that passed, first that did not, and what was reported at the former."""
+    """Where a walk ended.
 
-    threshold: float | None
-    stopped_at: float | None
-    rows: int
-    reported: int
-    wrong: int
+    Parameters
+    ----------
+    threshold : float or None
+        The last that passed.
+    stopped_at : float or None
+        The first that did not.
+    tuned_on, rows : int
+        Rows that the start was chosen on, the first ones; tested rows.
+    reported, wrong : int
+        Of the tested rows, at ``threshold``; if none passed, at the start.
+    """
+
+    threshold: float | None = None
+    stopped_at: float | None = None
+    tuned_on: int = 0
+    rows: int = 0
+    reported: int = 0
+    wrong: int = 0
 
 
 def walk_thresholds(confidence: FloatArray, wrong: BoolArray, n_tuning: int, terms: Terms, risk: float) -> Walk:
-    """Walk from strict to lax over rows of which the first ``n_tuning`` only choose the start."""
+    """Walk from strict to lax; the first rows only choose the start: ``n_tuning``, or a fifth if these leave it unclear.
+
+    Parameters
+    ----------
+    confidence : ndarray of float64, shape (n,)
+        Multiples of 1e-6, of rows in random order.
+    wrong : ndarray of bool, shape (n,)
+    n_tuning : int
+    terms : Terms
+    risk : float
+        Of this walk.
+    """
+    n = len(confidence)
+    start, p = _start(confidence[:n_tuning], wrong[:n_tuning], n - n_tuning, terms, risk)
+    if p > _CLEAR * risk and n_tuning < n // 5 and n - n // 5 >= 1.25 * rows_needed(terms.error, risk, terms.audited):
+        n_tuning = n // 5
+        start, _ = _start(confidence[:n_tuning], wrong[:n_tuning], n - n_tuning, terms, risk)
     tested, errors = confidence[n_tuning:], wrong[n_tuning:]
-    start = _start(confidence[:n_tuning], wrong[:n_tuning], len(tested), terms, risk)
-    points = np.unique(np.append(tested[tested <= start], start))[::-1]
-    points = points[points > 0]
-    if not len(points):
-        return Walk(None, start, len(tested), 0, 0)
+    points = np.unique(np.append(tested[(tested <= start) & (tested > 0)], start))[::-1]
     reported = len(tested) - np.searchsorted(np.sort(tested), points)
     n_wrong = int(errors.sum()) - np.searchsorted(np.sort(tested[errors]), points)
     failed = np.flatnonzero(p_values(reported, n_wrong, terms.error, terms.audited) > risk)
-    if not len(failed):
-        return Walk(float(points[-1]), None, len(tested), int(reported[-1]), int(n_wrong[-1]))
-    stop = int(failed[0])
-    if stop == 0:
-        return Walk(None, float(points[0]), len(tested), int(reported[0]), int(n_wrong[0]))
-    threshold = round(float(points[stop]) + _STEP, DECIMALS)
-    return Walk(threshold, float(points[stop]), len(tested), int(reported[stop - 1]), int(n_wrong[stop - 1]))
+    stop = int(failed[0]) if len(failed) else len(points)
+    at = max(stop - 1, 0)
+    counts = (n_tuning, len(tested), int(reported[at]), int(n_wrong[at]))
+    if stop == len(points):
+        return Walk(float(points[-1]), None, *counts)
+    threshold = round(float(points[stop]) + _STEP, DECIMALS) if stop else None
+    return Walk(threshold, float(points[stop]), *counts)
 
 
-def _start(confidence: FloatArray, wrong: BoolArray, n_tested: int, terms: Terms, risk: float) -> float:
-    """The confidence, of the rows not tested, at which the test is expected to be clearest, among those at which half of the rows or fewer
-    are reported but enough to be tested. The error rate is expected half way between what was seen and what confidences say.
+def _start(confidence: FloatArray, wrong: BoolArray, n_tested: int, terms: Terms, risk: float) -> tuple[float, float]:
+    """The confidence, of the rows not tested, at which the test is expected to be clearest, and the p-value expected there.
+
+    Considered are those at which half of the rows or fewer are reported but enough to be tested; all, if the rows barely suffice. The expected
+    error rate is what was seen, and what confidences say with the weight of ten rows.
     """
     from scipy.special import betainc
 
     n = len(confidence)
+    fewest = rows_needed(terms.error, risk, terms.audited)
+    if n_tested < 1.5 * fewest:
+        return _STEP, 0.0
     strict_first = np.argsort(-confidence, kind="stable")
     count = np.arange(1, n + 1)
-    errors = np.cumsum(wrong[strict_first]) + np.cumsum(1.0 - confidence[strict_first])
-    fewest = rows_needed(terms.error, risk, terms.audited)
-    least = min(max(math.ceil(min(1.25 * fewest, (fewest + n_tested) / 2) / max(n_tested, 1) * n), 1), n)
+    least = min(math.ceil(1.25 * fewest / n_tested * n), n)
     within = slice(least - 1, max(least, n // 2))
+    said = np.cumsum(1.0 - confidence[strict_first]) / count
+    rate = ((np.cumsum(wrong[strict_first]) + _SAID_ROWS * said) / (count + _SAID_ROWS))[within]
     reported = n_tested / n * count[within]
-    expected = reported * ((errors + 0.5) / (2 * count + 1))[within]
-    p = betainc(np.maximum(reported - expected, 1e-9), expected + 1, 1.0 - terms.error)
-    return float(confidence[strict_first][within][int(np.argmin(p))])
+    p = betainc(np.maximum(reported * (1 - rate), 1e-9), reported * rate + 1, 1.0 - terms.error)
+    best = int(np.argmin(p))
+    return max(float(confidence[strict_first][within][best]), _STEP), float(p[best])
 
 
 def tuning_rows(n: int) -> int:
