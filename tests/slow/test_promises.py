@@ -5,14 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from contact_reasons import ReasonClassifier
 from contact_reasons.classifier import ReasonProbabilities
 from contact_reasons.confidence import Thresholds, label_rows
 from contact_reasons.confidence.promise import fit_promise
 from contact_reasons.errors import CalibrationError
+from tests.benchmarks import promise as measured
+from tests.benchmarks.data import SETS, read_set
 
 pytestmark = pytest.mark.slow
 
@@ -149,3 +154,22 @@ def test_the_simulation_reports_what_labels_report(per_primary: bool) -> None:
     assert found[1].any()
     for level, reported in zip(("secondary", "primary"), found, strict=True):
         assert reported.tolist() == [label.level == level for label in labels]
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_promises_are_kept_on_public_texts(shared_data: Path, name: str) -> None:
+    """For the long run on draws, where the true rate is known; for a count on the other half. A model without a hidden layer trains fast."""
+    data = read_set(shared_data, name)
+    model = ReasonClassifier(hidden_units=0).fit(*data.train).model_
+    said = model.predict(data.test.texts)
+    best = said.proba.argmax(axis=1)
+    right = np.array(model.classes)[best] == np.array(data.test.ids)
+    texts = measured.Said(said, model.classes, data.test.ids, said.proba.max(axis=1), right)
+    for way, audited in (("draws", False), ("halves", True)):
+        draw, repeats, run = np.random.default_rng(1), 200, measured.ours(audited)
+        found = measured.summary([run(texts, *measured.WAYS[way](draw, len(texts.truth))) for _ in range(repeats)])
+        print(
+            f"\n{name}, {way}: kept {found['kept']:.1%}, labelled {found['labelled']:.1%}, wrong {found['error']:.2%}"
+        )
+        assert found["kept"] >= measured.ASSURANCE - 3 * math.sqrt(0.05 * 0.95 / repeats)
+        assert found["labelled"] > 0.5
