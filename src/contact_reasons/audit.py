@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from contact_reasons.classifier import ReasonProbabilities, primary_index
-from contact_reasons.confidence import DECIMALS, Thresholds
+from contact_reasons.confidence import Thresholds, confidences
 from contact_reasons.errors import RecordError, shorten
 from contact_reasons.records import Because, FrozenMapping, ReasonLabel, Recommendation
 from contact_reasons.routing import RoutingPolicy, RuleVerdict
@@ -250,12 +250,13 @@ def _decisions(
 ) -> tuple[LevelDecision, ...]:
     """How the levels of a label of the model came to be reported or not."""
     best, reported = label.ranked[0], label.level
+    own = thresholds.of(best.reason)
     verdict = "yes" if reported == "secondary" else "no"
-    first = LevelDecision("secondary", best.reason, best.probability, thresholds.secondary, verdict)
+    first = LevelDecision("secondary", best.reason, best.probability, own.secondary, verdict)
     if reported == "secondary":
-        return first, LevelDecision("primary", None, None, thresholds.primary, "not evaluated")
+        return first, LevelDecision("primary", None, None, own.primary, "not evaluated")
     primaries, starts = primary_index(classes)
-    sums = np.add.reduceat(said.proba[0] * said.in_scope[0], starts).round(DECIMALS)
+    sums = confidences(said, starts, thresholds.temperature)[1][0]
     primary, chance = primaries[int(sums.argmax())], min(float(sums.max()), 1.0)
     verdict = "yes" if reported == "primary" else "no"
-    return first, LevelDecision("primary", primary, chance, thresholds.primary, verdict)
+    return first, LevelDecision("primary", primary, chance, thresholds.of(primary).primary, verdict)

@@ -1,27 +1,60 @@
-"""The command ``contact-reasons``: label, route, train, evaluate, explain, validate, packs."""
+"""The command ``contact-reasons``: label, route, train, evaluate, calibrate, explain, validate, packs."""
 
 from __future__ import annotations
 
 import contextlib
+import datetime
 import importlib.metadata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from rich.text import Text
 
 from contact_reasons.batch import label_file, route_file
 from contact_reasons.bundle import read_bundle
+from contact_reasons.checks import check_place
 from contact_reasons.errors import BatchError, ContactReasonsError, TrainingError
-from contact_reasons.pipeline import check_sound, load_pipeline
+from contact_reasons.options import (
+    CalibrationOption,
+    ChunkOption,
+    DelimiterOption,
+    EncodingOption,
+    FormulaGuardOption,
+    InputOption,
+    JobsOption,
+    ModelOption,
+    OutOption,
+    OverwriteOption,
+    PackOption,
+    PolicyOption,
+    PrefixOption,
+    PrimaryOption,
+    ReasonOption,
+    RestartOption,
+    SourceArgument,
+    SubjectOption,
+    TextOption,
+    UnknownOption,
+)
+from contact_reasons.pipeline import load_pipeline
 from contact_reasons.resources import pack_files, pack_names
 from contact_reasons.routing import RoutingPolicy
-from contact_reasons.taxonomy import Taxonomy, lint_taxonomy
-from contact_reasons.terminal import err, out, print_line, show_evaluation, show_reasons, show_run, show_training
+from contact_reasons.taxonomy import Taxonomy
+from contact_reasons.terminal import (
+    err,
+    out,
+    print_line,
+    row_progress,
+    show_calibration,
+    show_evaluation,
+    show_reasons,
+    show_run,
+    show_training,
+    step_progress,
+)
 
 __all__ = ["app"]
 
@@ -32,45 +65,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Why customers contact you, and the best way to help each one. Works offline; your tickets stay on this machine.",
 )
-
-PackOption = Annotated[str, typer.Option(help="Name of a shipped pack, or the folder of one of your own.")]
-OutOption = Annotated[Path, typer.Option(help="Result: .csv, .jsonl or .parquet.", show_default=False)]
-SourceArgument = Annotated[Path, typer.Argument(help="Tickets: .csv, .jsonl or .parquet.", show_default=False)]
-InputOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--input",
-        metavar="NAME=COLUMN",
-        help="Column of a policy input where it is not the input's own name; 'NAME=' leaves it out. May be repeated.",
-    ),
-]
-PolicyOption = Annotated[Path | None, typer.Option(help="Another rule file than the pack's.")]
-PrefixOption = Annotated[str, typer.Option(help="Prefix of the added columns.")]
-JobsOption = Annotated[int, typer.Option(min=1, help="Processes. The result does not depend on it.")]
-DelimiterOption = Annotated[str, typer.Option(help="Between the cells of CSV files; '\\t' is a tab.")]
-EncodingOption = Annotated[str, typer.Option(help="Of a CSV source, such as utf-8 or cp1252.")]
-FormulaGuardOption = Annotated[
-    bool, typer.Option(help="Put a ' before CSV cells that a spreadsheet would run as a formula.")
-]
-UnknownOption = Annotated[
-    bool,
-    typer.Option(
-        help="Take values that the policy does not know as not known, and count them, instead of rejecting the row."
-    ),
-]
-OverwriteOption = Annotated[bool, typer.Option(help="Replace an existing result.")]
-RestartOption = Annotated[bool, typer.Option(help="Throw away the work of an interrupted run and start again.")]
-ChunkOption = Annotated[
-    int, typer.Option(min=1, help="Rows held in memory at a time. The result does not depend on it.")
-]
-TextOption = Annotated[str, typer.Option(help="Column with what the customer wrote.")]
-SubjectOption = Annotated[str | None, typer.Option(help="Column with a subject line.")]
-ReasonOption = Annotated[
-    str, typer.Option(help="Column with ids 'primary.secondary' or labels of your own; an empty cell: no reason.")
-]
-PrimaryOption = Annotated[
-    str | None, typer.Option(help="Column with primary labels, if the reason column holds the secondary ones.")
-]
 
 
 def _show_version(wanted: bool) -> None:
@@ -96,8 +90,9 @@ def label(
     text_column: TextOption = "text",
     subject_column: SubjectOption = None,
     input: InputOption = None,
-    model: Annotated[Path | None, typer.Option(help="Another model directory for the same taxonomy.")] = None,
+    model: ModelOption = None,
     policy: PolicyOption = None,
+    calibration: CalibrationOption = None,
     prefix: PrefixOption = "cr_",
     jobs: JobsOption = 1,
     chunk_rows: ChunkOption = 5000,
@@ -118,7 +113,7 @@ def label(
 
         contact-reasons label tickets.csv --pack retail --text-column body --input stage=lifecycle --out labelled.parquet
     """
-    with _errors(), _progress(source.name) as progress:
+    with _errors(), row_progress(source.name) as progress:
         report = label_file(
             source,
             out,
@@ -128,6 +123,7 @@ def label(
             inputs=_pairs(input),
             model=model,
             policy=policy,
+            calibration=calibration,
             prefix=prefix,
             jobs=jobs,
             chunk_rows=chunk_rows,
@@ -168,7 +164,7 @@ def route(
 
         contact-reasons route labelled.csv --input reason=cr_reason --input confidence=cr_confidence --policy new-rules.yaml --out routed.csv
     """
-    with _errors(), _progress(source.name) as progress:
+    with _errors(), row_progress(source.name) as progress:
         report = route_file(
             source,
             out,
@@ -260,7 +256,7 @@ def train(
             show_training({**manifest.training, "scores": manifest.scores})
             print_line(f"Model: {where}")
         elif labelled is not None and pack is None and out is not None:
-            with _steps() as progress:
+            with step_progress() as progress:
                 made = train_file(
                     labelled,
                     out,
@@ -298,7 +294,8 @@ def evaluate(
     subject_column: SubjectOption = None,
     reason_column: ReasonOption = "reason",
     primary_column: PrimaryOption = None,
-    model: Annotated[Path | None, typer.Option(help="Another model directory for the same taxonomy.")] = None,
+    model: ModelOption = None,
+    calibration: CalibrationOption = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
     html_out: Annotated[
         Path | None, typer.Option("--html", help="Write a page to show to others, charts included.")
@@ -322,6 +319,7 @@ def evaluate(
                 source,
                 pack=pack,
                 model=model,
+                calibration=calibration,
                 reason_column=reason_column,
                 primary_column=primary_column,
                 text_column=text_column,
@@ -357,6 +355,73 @@ def explain(
 
 
 @app.command()
+def calibrate(
+    source: SourceArgument,
+    out: Annotated[Path, typer.Option(help="Result, such as calibration.json.", show_default=False)],
+    promised_error: Annotated[
+        float, typer.Option(help="Share of wrong labels that is promised, at each level.")
+    ] = 0.05,
+    assurance: Annotated[float, typer.Option(help="How sure the promise is.")] = 0.95,
+    audited: Annotated[
+        int | None,
+        typer.Option(help="Labels that somebody will count; the promise then covers the chance in that count."),
+    ] = None,
+    levels: Annotated[str, typer.Option(metavar="both|secondary|primary", help="What may be reported.")] = "both",
+    per_primary: Annotated[
+        bool, typer.Option("--per-primary", help="Promise the rate for each primary by itself.")
+    ] = False,
+    pack: PackOption = "retail",
+    text_column: TextOption = "text",
+    subject_column: SubjectOption = None,
+    reason_column: ReasonOption = "reason",
+    primary_column: PrimaryOption = None,
+    customer_column: Annotated[
+        str | None,
+        typer.Option(help="Column with the customer: one ticket of each is used, as tickets must be independent."),
+    ] = None,
+    model: ModelOption = None,
+    delimiter: DelimiterOption = ",",
+    encoding: EncodingOption = "utf-8",
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Promise an error rate: thresholds at which at most so many labels are wrong, from a random sample labelled by people.
+
+    The model must not have been trained on the sample.
+
+    [bold]Example[/bold]
+
+        contact-reasons calibrate checked-by-hand.csv --promised-error 0.05 --pack retail --out calibration.json
+
+        contact-reasons label tickets.csv --calibration calibration.json --out labelled.csv
+    """
+    from contact_reasons.batch.calibrate import calibrate_file
+
+    with _errors():
+        calibration = calibrate_file(
+            source,
+            out,
+            made_on=datetime.date.today().isoformat(),
+            promised_error=promised_error,
+            assurance=assurance,
+            audited=audited,
+            levels=levels,
+            per_primary=per_primary,
+            pack=pack,
+            model=model,
+            reason_column=reason_column,
+            primary_column=primary_column,
+            text_column=text_column,
+            subject_column=subject_column,
+            customer_column=customer_column,
+            delimiter=delimiter,
+            encoding=encoding,
+            overwrite=overwrite,
+        )
+        show_calibration(calibration)
+        print_line(f"Calibration: {out}")
+
+
+@app.command()
 def validate(
     paths: Annotated[
         list[str],
@@ -376,7 +441,7 @@ def validate(
     failed = False
     for path in paths:
         try:
-            for finding in _validate(path):
+            for finding in check_place(path):
                 out.print(f"[yellow]![/yellow] {escape(path)}: {escape(finding)}", soft_wrap=True, highlight=False)
             out.print(f"[green]ok[/green] {escape(path)}", highlight=False)
         except ContactReasonsError as exc:
@@ -424,38 +489,6 @@ def _errors() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-class _Rate(ProgressColumn):
-    """Rows so far, and rows a second."""
-
-    def render(self, task: Task) -> Text:
-        rows, elapsed = task.fields["rows"], task.elapsed or 0
-        rate = f", {rows / elapsed:,.0f}/s" if elapsed > 0.5 and rows else ""
-        return Text(f"{rows:,} rows{rate}", style="cyan")
-
-
-@contextlib.contextmanager
-def _progress(name: str) -> Iterator[Any]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        _Rate(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=err) as bar:
-        task = bar.add_task(escape(name), total=1.0, rows=0)
-        yield lambda rows, fraction: bar.update(task, completed=fraction, rows=rows)
-
-
-@contextlib.contextmanager
-def _steps() -> Iterator[Any]:
-    """What is being done, and how much of it is done."""
-    columns = (BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TextColumn("{task.description}"))
-    with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task("reading", total=1.0)
-        yield lambda step, fraction: bar.update(task, completed=fraction, description=escape(step))
-
-
 def _pairs(texts: Sequence[str] | None) -> dict[str, str]:
     pairs = {}
     for text in texts or ():
@@ -464,31 +497,3 @@ def _pairs(texts: Sequence[str] | None) -> dict[str, str]:
             raise BatchError(f"--input {text!r}: write NAME=COLUMN, such as stage=lifecycle_stage")
         pairs[name] = column
     return pairs
-
-
-def _validate(path: str) -> Iterator[str]:
-    """Warnings about a thing; errors are raised."""
-    place = Path(path)
-    if place.suffix in (".yaml", ".yml"):
-        yield from _validate_file(place)
-    elif (place / "manifest.json").is_file():
-        read_bundle(place)
-    else:
-        files = pack_files(path)
-        yield from _validate_file(files.taxonomy)
-        yield from _validate_file(files.policy)
-        load_pipeline(path)
-
-
-def _validate_file(path: Path) -> Iterator[str]:
-    is_policy = path.is_file() and any(
-        line.startswith("router:") for line in path.read_text("utf-8", "replace").splitlines()
-    )
-    if not is_policy:
-        yield from map(str, lint_taxonomy(Taxonomy.from_yaml(path)))
-        return
-    analysis = check_sound(RoutingPolicy.from_yaml(path), path)
-    if analysis.complete is None or any(verdict.kept is None for verdict in analysis.promises):
-        yield "the proof ran out of steps; simplify the rules"
-    for rule_id in analysis.unreachable:
-        yield f"the rule {rule_id!r} can never decide: earlier rules cover it"

@@ -9,6 +9,7 @@
     │   └── RoutingError a contact's values do not fit the policy's inputs, or no rule matched
     ├── TrainingError    texts and labels do not allow a classifier to be trained
     ├── BundleError      a model directory is damaged, tampered with, foreign or of another format
+    ├── CalibrationError a sample allows no promise, or a calibration file is damaged or of another model
     ├── PackError        a pack of that name is not there
     └── BatchError       a ticket file, its columns or its unfinished work do not fit the job
 
@@ -23,6 +24,7 @@ from collections.abc import Iterable
 __all__ = [
     "BatchError",
     "BundleError",
+    "CalibrationError",
     "ContactReasonsError",
     "PackError",
     "PolicyError",
@@ -72,6 +74,10 @@ class TrainingError(ContactReasonsError, ValueError):
 
 class BundleError(ContactReasonsError):
     """A model directory cannot be trusted or cannot be read."""
+
+
+class CalibrationError(ContactReasonsError):
+    """A sample allows no promise, or a calibration cannot be trusted, read or served with this model."""
 
 
 class PackError(ContactReasonsError, LookupError):

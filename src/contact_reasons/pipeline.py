@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from contact_reasons.bundle import Bundle, read_bundle
 from contact_reasons.classifier import as_texts
 from contact_reasons.confidence import Thresholds, label_rows
-from contact_reasons.errors import BundleError, PolicyError, RecordError, RoutingError, nearest
+from contact_reasons.errors import BundleError, CalibrationError, PolicyError, RecordError, RoutingError, nearest
 from contact_reasons.records import Contact, RankedReason, ReasonLabel, Recommendation, routing_values
 from contact_reasons.resources import pack_files
 from contact_reasons.routing import PolicyAnalysis, RoutingPolicy
@@ -21,6 +21,7 @@ from contact_reasons.text import clean_text
 
 if TYPE_CHECKING:
     from contact_reasons.audit import AuditRecord
+    from contact_reasons.confidence.calibration import Calibration
     from contact_reasons.explanation import Explanation
     from contact_reasons.questions import Question, Wording
 
@@ -41,16 +42,25 @@ class Pipeline:
     """Taxonomy, model and policy that belong together.
 
     Thread-safe and without state: a contact's answer depends on the contact alone.
+
+    Parameters
+    ----------
+    taxonomy : Taxonomy
+    bundle : Bundle
+    policy : RoutingPolicy
+    calibration : Calibration, optional
+        Its thresholds take the place of the bundle's.
     """
 
     taxonomy: Taxonomy
     bundle: Bundle
     policy: RoutingPolicy
+    calibration: Calibration | None = None
 
     @property
     def thresholds(self) -> Thresholds:
         """What is reported, backed off, or left to a person."""
-        return self.bundle.thresholds
+        return self.bundle.thresholds if self.calibration is None else self.calibration.promise.thresholds
 
     def __repr__(self) -> str:
         """The parts by name and version."""
@@ -211,7 +221,7 @@ class Pipeline:
                 "handled is not what this pipeline makes of the contact: another contact_id, or another recommendation for its label; "
                 "give the contact as it was, and use the pipeline that handled it"
             )
-        text, manifest = contact_text(contact), self.bundle.manifest
+        text, manifest, calibration = contact_text(contact), self.bundle.manifest, self.calibration
         is_ours = self.label_texts([text])[0] == handled.label
         return audit_record(
             contact_id=contact.contact_id,
@@ -225,7 +235,7 @@ class Pipeline:
             ),
             classes=self.bundle.model.classes,
             thresholds=self.thresholds,
-            calibration=None,
+            calibration=None if calibration is None else {"seal": calibration.seal, "made_on": calibration.made_on},
             label=handled.label,
             said=self.bundle.model.predict([text]) if is_ours else None,
             policy=self.policy,
@@ -243,7 +253,13 @@ def contact_text(contact: Contact) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def load_pipeline(pack: str | Path, *, model: str | Path | None = None, policy: str | Path | None = None) -> Pipeline:
+def load_pipeline(
+    pack: str | Path,
+    *,
+    model: str | Path | None = None,
+    policy: str | Path | None = None,
+    calibration: str | Path | None = None,
+) -> Pipeline:
     """The pipeline of a pack, its policy proved to answer every contact and to keep its promises.
 
     Parameters
@@ -254,10 +270,12 @@ def load_pipeline(pack: str | Path, *, model: str | Path | None = None, policy: 
         Directory of another model for the same taxonomy.
     policy : str or Path, optional
         Another rule file.
+    calibration : str or Path, optional
+        File of `contact-reasons calibrate`: thresholds that keep a promised error rate.
 
     Raises
     ------
-    PackError, TaxonomyError, BundleError, PolicyError
+    PackError, TaxonomyError, BundleError, PolicyError, CalibrationError
         If a part is missing, damaged, or does not fit the others.
     """
     files = pack_files(pack)
@@ -273,7 +291,24 @@ def load_pipeline(pack: str | Path, *, model: str | Path | None = None, policy: 
         )
     rules = RoutingPolicy.from_yaml(files.policy if policy is None else policy, taxonomy=taxonomy)
     check_sound(rules, files.policy if policy is None else Path(policy))
-    return Pipeline(taxonomy, bundle, rules)
+    return Pipeline(
+        taxonomy, bundle, rules, None if calibration is None else _calibration(calibration, taxonomy, bundle)
+    )
+
+
+def _calibration(path: str | Path, taxonomy: Taxonomy, bundle: Bundle) -> Calibration:
+    """The calibration of a file, if it was made for this model and taxonomy."""
+    from contact_reasons.confidence.calibration import read_calibration
+
+    found = read_calibration(path)
+    made_for = (found.taxonomy_id, found.taxonomy_version)
+    if found.model != bundle.manifest.seal:
+        what = f"model {found.model[:16]}…, and this is {bundle.manifest.seal[:16]}…"
+    elif made_for != (taxonomy.taxonomy_id, taxonomy.version):
+        what = f"taxonomy {made_for[0]!r} {made_for[1]}, and this is {taxonomy.taxonomy_id!r} {taxonomy.version}"
+    else:
+        return found
+    raise CalibrationError(f"{path}: made for {what}; a promise holds for what was tested: calibrate again")
 
 
 def check_sound(policy: RoutingPolicy, source: Path) -> PolicyAnalysis:

@@ -150,11 +150,12 @@ def question_for(
     """
     if "{options}" not in wording.ask:
         raise RecordError(f"wording.ask is {shorten(wording.ask)}; put {{options}} where the labels go")
-    if label.level == "secondary" or thresholds.secondary is None:
+    least = None if not label.ranked else thresholds.of(label.ranked[0].reason).secondary
+    if label.level == "secondary" or least is None:
         return None
     ranked = [each for each in label.ranked[:MOST_OPTIONS] if each.probability > 0]
     for n in range(2, len(ranked) + 1):
-        if round(sum(each.probability for each in ranked[:n]), DECIMALS) >= thresholds.secondary:
+        if round(sum(each.probability for each in ranked[:n]), DECIMALS) >= least:
             labels = _labels([each.reason for each in ranked[:n]], taxonomy)
             options = tuple(
                 Option(each.reason, name, each.probability) for each, name in zip(ranked, labels, strict=False)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from contact_reasons.batch import RunReport
+from contact_reasons.confidence.calibration import Calibration
+from contact_reasons.confidence.promise import LevelTest
 from contact_reasons.explanation import Explanation
 from contact_reasons.taxonomy import Taxonomy
 
@@ -18,12 +23,15 @@ __all__ = [
     "err",
     "out",
     "print_line",
+    "row_progress",
+    "show_calibration",
     "show_evaluation",
     "show_explanation",
     "show_reasons",
     "show_run",
     "show_scores",
     "show_training",
+    "step_progress",
 ]
 
 out = Console()
@@ -273,6 +281,74 @@ def show_evaluation(figures: dict[str, Any]) -> None:
         print_line(f"Rows without text, left out: {left_out:,}")
 
 
+def show_calibration(calibration: Calibration) -> None:
+    """The promise, its thresholds, what was seen on the tested rows, the sample, and what is not promised."""
+    promise, thresholds = calibration.promise, calibration.thresholds
+    each = "of each primary" if promise.per_primary else ""
+    counted = "" if promise.audited is None else f", also when {promise.audited:,} labels are counted"
+    out.print()
+    print_line(
+        f"Promise: at most {promise.error:.1%} of what is labelled {each and each + ' '}without a person is wrong, at each level, "
+        f"with {promise.assurance:.1%} assurance{counted}."
+    )
+    out.print()
+    table = Table("level", "of", "confidence from", "rows", "reported", "share", "wrong", box=None, pad_edge=False)
+    for column in table.columns[2:]:
+        column.justify = "right"
+    own = dict(thresholds.by_primary)
+    for name, level in (("secondary", "secondary"), ("primary alone", "primary")):
+        for primary, *tests in promise.by_primary:
+            least = getattr(own[primary], level) if primary in own else None
+            if tests[level == "primary"].risk:
+                table.add_row(name, escape(primary), _threshold(least), *_tested(tests[level == "primary"]))
+        whole = "all of these" if own else "all"
+        table.add_row(
+            name, whole, "" if own else _threshold(getattr(thresholds, level)), *_tested(getattr(promise, level))
+        )
+    out.print(table)
+    out.print()
+    if promise.never_labelled:
+        print_line(
+            "Always left to a person, for too few rows or too many errors: " + ", ".join(promise.never_labelled) + "."
+        )
+    reported = promise.secondary.reported + promise.primary.reported
+    rows = promise.secondary.rows or promise.primary.rows
+    share = reported / rows if rows else 0.0
+    if promise.levels == "both" and not promise.primary.risk:
+        print_line(
+            "Primary alone is never reported: too few rows are left to test it; all assurance went to the secondary."
+        )
+    print_line(f"Left to a person: about {max(1 - share, 0):.1%}.")
+    print_line(
+        f"Sample: {promise.rows:,} independent rows, {promise.out_of_scope:,} of them without a reason; {promise.tuned_on:,} only chose "
+        f"where the tests start. Made on {calibration.made_on} for taxonomy {calibration.taxonomy_id} {calibration.taxonomy_version}."
+    )
+    before, after = promise.calibration_error_before, promise.calibration_error_after
+    print_line(
+        f"Expected calibration error of confidences: {before:.3f}"
+        + (
+            f", {after:.3f} with the temperature {thresholds.temperature:g}."
+            if thresholds.temperature != 1
+            else "; no temperature was fitted."
+        )
+    )
+    print_line(
+        "Not promised: anything about contacts of another kind, channel or time than the sample, about a sample that was not drawn at random, "
+        "about single customers, or about which errors are made. Draw a new sample when contacts change."
+    )
+
+
+def _threshold(value: float | None) -> str:
+    return "never" if value is None else f"{value:.6f}"
+
+
+def _tested(test: LevelTest) -> tuple[str, ...]:
+    if not test.risk or not test.rows:
+        return ("not tested", "", "", "")
+    share = f"{test.reported / test.rows:.1%}"
+    return (f"{test.rows:,}", f"{test.reported:,}", share, f"{test.wrong:,}")
+
+
 _WORST = 6
 _MEASURED = {
     "test": "on the pack's own test texts",
@@ -337,3 +413,36 @@ def _show_weakest(reasons: dict[str, Any], names: dict[str, str]) -> None:
         )
     out.print(table)
     out.print()
+
+
+class _Rate(ProgressColumn):
+    """Rows so far, and rows a second."""
+
+    def render(self, task: Task) -> Text:
+        rows, elapsed = task.fields["rows"], task.elapsed or 0
+        rate = f", {rows / elapsed:,.0f}/s" if elapsed > 0.5 and rows else ""
+        return Text(f"{rows:,} rows{rate}", style="cyan")
+
+
+@contextlib.contextmanager
+def row_progress(name: str) -> Iterator[Any]:
+    """A bar of the rows of a file that are done, and how many a second."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        _Rate(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err) as bar:
+        task = bar.add_task(escape(name), total=1.0, rows=0)
+        yield lambda rows, fraction: bar.update(task, completed=fraction, rows=rows)
+
+
+@contextlib.contextmanager
+def step_progress() -> Iterator[Any]:
+    """What is being done, and how much of it is done."""
+    columns = (BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TextColumn("{task.description}"))
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("reading", total=1.0)
+        yield lambda step, fraction: bar.update(task, completed=fraction, description=escape(step))

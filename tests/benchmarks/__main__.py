@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks [--only SECTION ...] [--shared FOLDER] [--with-setfit]
 
-Sections: ``accuracy``, ``few-shot``, ``speed``, ``cold-start``, ``packs``, ``trust``, ``explanations``, ``tried``; ``pages`` only writes the pages from the figures.
+Sections: ``accuracy``, ``few-shot``, ``speed``, ``cold-start``, ``packs``, ``promise``, ``trust``, ``explanations``, ``tried``; ``pages`` only writes the pages from the figures.
 Reads public texts; nothing of them is kept but counts.
 """
 
@@ -21,13 +21,14 @@ from tests.benchmarks.cold_start import cold_start
 from tests.benchmarks.page import write_pages
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.processes import ROOT
+from tests.benchmarks.promise import promise
 from tests.benchmarks.run import Run
 from tests.benchmarks.speed import speed
 from tests.benchmarks.tried import tried
 from tests.benchmarks.trust import trust
 
 ENGINE = {"accuracy": accuracy, "few-shot": few_shots, "speed": speed, "cold-start": cold_start}
-SECTIONS = (*ENGINE, "packs", "trust", "explanations", "tried", "pages")
+SECTIONS = (*ENGINE, "packs", "promise", "trust", "explanations", "tried", "pages")
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
@@ -67,8 +68,8 @@ def main(given: Sequence[str]) -> None:
                 from tests.benchmarks.explanations import explanations
 
                 results["explanations"] = explanations(run)
-            elif section in ("trust", "tried"):
-                results[section] = {"trust": trust, "tried": tried}[section](run)
+            elif section in ("promise", "trust", "tried"):
+                results[section] = {"promise": promise, "trust": trust, "tried": tried}[section](run)
             else:
                 results.setdefault("engine", {})[section.replace("-", "_")] = ENGINE[section](run)
             file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

@@ -30,6 +30,7 @@ DISTRIBUTIONS = (
     "transformers",
     "torch",
     "setfit",
+    "mapie",
 )
 
 

@@ -45,7 +45,7 @@ def test_the_harness_measures_and_writes_its_pages(tmp_path: Path) -> None:
     (out / "tests" / "benchmarks").mkdir(parents=True)
     (out / "README.md").write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     options = ["--shared", str(tmp_path / "shared"), "--out", str(out), "--seeds", "1", "--rounds", "1"]
-    main([*options, "--peers", "ours", "words_lr", "--only", "accuracy", "few-shot", "speed", "cold-start"])
+    main([*options, "--peers", "ours", "words_lr", "--only", "accuracy", "few-shot", "speed", "cold-start", "promise"])
 
     results = json.loads((out / "tests" / "benchmarks" / "results.json").read_text())
     engine = results["engine"]
@@ -66,6 +66,9 @@ def test_the_harness_measures_and_writes_its_pages(tmp_path: Path) -> None:
     assert full["peers"]["words_lr"]["choice"] in (3, 10, 30, 100)
     assert set(engine["speed"]["peers"]["words_lr"]["ratios"]) == {"ours"}
     assert list(engine["accuracy"]["stamp"]["models"]) == ["ours, banking77"]
+    promised = results["promise"]["sets"]["banking77"]
+    assert promised["halves"]["ours"]["without_promise"] == 1  # ten rows allow none
+    assert promised["draws"]["ours"]["kept"] == 1
 
     assert (out / "docs" / "explanation" / "measurements.md").read_text() == page(results)
     readme = (out / "README.md").read_text()

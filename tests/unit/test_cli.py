@@ -35,7 +35,9 @@ def labelled(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("command", ["label", "route", "train", "evaluate", "explain", "validate", "packs"])
+@pytest.mark.parametrize(
+    "command", ["label", "route", "train", "evaluate", "calibrate", "explain", "validate", "packs"]
+)
 def test_the_help_of_each_command_shows_an_example(command: str) -> None:
     text = run(command, "--help")
     assert "Example" in text

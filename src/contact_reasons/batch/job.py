@@ -61,7 +61,7 @@ class RunReport:
     counts : dict
         Rows by ``primary``, ``secondary``, ``channel``, ``rule`` and ``level`` (how exactly they were labelled).
     versions : dict
-        Package, taxonomy, model and policy, with hashes; SHA-256 of the source.
+        Package, taxonomy, model, policy and calibration, with hashes; SHA-256 of the source.
     """
 
     source: str
@@ -92,6 +92,7 @@ def label_file(
     inputs: Mapping[str, str] | None = None,
     model: str | Path | None = None,
     policy: str | Path | None = None,
+    calibration: str | Path | None = None,
     prefix: str = "cr_",
     jobs: int = 1,
     chunk_rows: int = CHUNK_ROWS,
@@ -111,15 +112,14 @@ def label_file(
 
     Parameters
     ----------
-    source, out : str or Path
-    pack : str or Path
-        Name of a shipped pack or the folder of one of your own.
+    source, out, pack : str or Path
+        The pack: name of a shipped one or the folder of one of your own.
     text_column : str
     subject_column : str, optional
     inputs : mapping of str to str, optional
         Column of a policy input, where it is not the input's own name; an empty name leaves the input out.
-    model, policy : str or Path, optional
-        Replace the pack's own.
+    model, policy, calibration : str or Path, optional
+        See `load_pipeline`.
     prefix : str
         Of the added columns.
     jobs : int
@@ -148,6 +148,7 @@ def label_file(
         pack=_absolute(pack),
         model=None if model is None else str(Path(model).resolve()),
         policy=None if policy is None else str(Path(policy).resolve()),
+        calibration=None if calibration is None else str(Path(calibration).resolve()),
         prefix=prefix,
         unknown_as_missing=unknown_as_missing,
         text_column=text_column,
@@ -301,7 +302,7 @@ class _Job:
         if file.exists() and not self.options.restart:
             if _read_json(file) != json.loads(text):
                 raise BatchError(
-                    f"{self.work}: holds the unfinished work of another job (other source, options, model or policy); "
+                    f"{self.work}: holds the unfinished work of another job (other source, options, model, policy or calibration); "
                     "run that one again, or throw its work away with --restart"
                 )
             return

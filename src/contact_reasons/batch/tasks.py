@@ -42,9 +42,9 @@ _ROUTE_COLUMNS = {
 
 
 @functools.lru_cache(maxsize=4)
-def _pipeline(pack: str, model: str | None, policy: str | None) -> Pipeline:
+def _pipeline(pack: str, model: str | None, policy: str | None, calibration: str | None) -> Pipeline:
     """A worker process loads each pipeline once."""
-    return load_pipeline(pack, model=model, policy=policy)
+    return load_pipeline(pack, model=model, policy=policy, calibration=calibration)
 
 
 @functools.lru_cache(maxsize=4)
@@ -172,23 +172,27 @@ class LabelTask(Task):
     ----------
     text_column : str
     subject_column : str, optional
+    calibration : str, optional
+        File of thresholds in place of the model's.
     """
 
     text_column: str = "text"
     subject_column: str | None = None
+    calibration: str | None = None
 
     @property
     def pipeline(self) -> Pipeline:
         """The parts that label and route."""
-        return _pipeline(self.pack, self.model, self.policy)
+        return _pipeline(self.pack, self.model, self.policy, self.calibration)
 
     @property
     def rules(self) -> RoutingPolicy:
         return self.pipeline.policy
 
     def versions(self) -> dict[str, str]:
-        manifest = self.pipeline.bundle.manifest
+        manifest, calibration = self.pipeline.bundle.manifest, self.pipeline.calibration
         return {
+            **({} if calibration is None else {"calibration": f"{calibration.made_on} {calibration.seal}"}),
             **_policy_versions(self.rules),
             "taxonomy": f"{manifest.taxonomy.taxonomy_id} {manifest.taxonomy.version} {manifest.taxonomy.sha256}",
             "model": ", ".join(f"{name} {sha}" for name, sha in sorted(manifest.files.items())),

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from contact_reasons.classifier import ReasonModel
 from contact_reasons.classifier.attribution import attribute
 from contact_reasons.classifier.features import count_words
-from contact_reasons.confidence import DECIMALS, Thresholds
+from contact_reasons.confidence import DECIMALS, Thresholds, tempered
 from contact_reasons.errors import RecordError, nearest, shorten
 from contact_reasons.records import FrozenMapping, ReasonLabel
 from contact_reasons.taxonomy import Taxonomy
@@ -221,7 +221,8 @@ def explain_label(
     """
     columns = [*model.classes, OUT_OF_SCOPE] if model.knows_scope else list(model.classes)
     said = model.predict([text])
-    chances = np.append(said.proba[0] * said.in_scope[0], 1.0 - said.in_scope[0])[: len(columns)]
+    joint = tempered(said, thresholds.temperature)[0]
+    chances = np.append(joint, max(1.0 - joint.sum(), 0.0))[: len(columns)]
     if said.in_scope[0] == 0.0:
         return _nothing_known(text, label, thresholds, taxonomy)
     reason = label.reason or columns[int(chances.argmax())]
@@ -235,6 +236,7 @@ def explain_label(
     linear, hidden = float(found.linear.sum()), float(found.hidden.sum())
     rest = found.rest + own_spread - their_spread if rivals.any() else 0.0
 
+    own_thresholds = thresholds.of(reason)
     runner_up, runner_up_chance = _runner_up(columns, chances, own, by_primary=label.level == "primary")
     spans = found.spans.tolist()
     words = zip(spans, (found.linear + found.hidden).tolist(), strict=True)
@@ -249,7 +251,7 @@ def explain_label(
         runner_up=runner_up,
         probability=_rounded(chances[own].sum()),
         runner_up_probability=_rounded(runner_up_chance),
-        threshold=thresholds.primary if label.level == "primary" else thresholds.secondary,
+        threshold=own_thresholds.primary if label.level == "primary" else own_thresholds.secondary,
         margin=linear + hidden + rest,
         linear=linear,
         hidden=hidden,

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contact_reasons.classifier import primary_index
-from contact_reasons.confidence import DECIMALS, label_rows
+from contact_reasons.confidence import DECIMALS, label_rows, tempered
 from contact_reasons.errors import BatchError, RecordError, TaxonomyError, shorten
 from contact_reasons.evaluation import (
     Proportion,
@@ -157,6 +157,7 @@ def evaluate_file(
     *,
     pack: str | Path = "retail",
     model: str | Path | None = None,
+    calibration: str | Path | None = None,
     reason_column: str = "reason",
     primary_column: str | None = None,
     text_column: str = "text",
@@ -170,7 +171,7 @@ def evaluate_file(
     ----------
     source : str or Path
         CSV, JSON Lines or Parquet.
-    pack, model
+    pack, model, calibration
         As for `load_pipeline`.
     reason_column, primary_column, text_column, subject_column, delimiter, encoding
         As for `train_file`.
@@ -179,7 +180,7 @@ def evaluate_file(
     ------
     BatchError
         If a column is not there, a row cannot be read, a reason is not in the taxonomy, or no row holds a text.
-    PackError, TaxonomyError, BundleError, PolicyError
+    PackError, TaxonomyError, BundleError, PolicyError, CalibrationError
         As for `load_pipeline`.
     """
     from contact_reasons.batch.labelled import read_labelled_file
@@ -193,7 +194,7 @@ def evaluate_file(
         delimiter=delimiter,
         encoding=encoding,
     )
-    pipeline = load_pipeline(pack, model=model)
+    pipeline = load_pipeline(pack, model=model, calibration=calibration)
     try:
         truth = ids_of_labels(file.labels, pipeline.taxonomy, rows=file.data.rows)
     except TaxonomyError as exc:
@@ -253,8 +254,8 @@ def _measure(
         raise RecordError("there are no texts to evaluate on; give at least one")
     model, taxonomy = pipeline.bundle.model, pipeline.taxonomy
     said = model.predict(clean, n_threads)
-    labels = label_rows(said, model.classes, pipeline.bundle.thresholds)
-    joint = said.proba * said.in_scope[:, None]
+    labels = label_rows(said, model.classes, pipeline.thresholds)
+    joint = tempered(said, pipeline.thresholds.temperature)
     primaries, starts = primary_index(model.classes)
     sums = np.minimum(np.add.reduceat(joint, starts, axis=1), 1.0)
     parents = [None if reason is None else reason.partition(".")[0] for reason in truth]
@@ -373,7 +374,7 @@ def _matrix(truth: Sequence[str | None], answers: Sequence[str | None], order: S
 
 
 def _about(pipeline: Pipeline) -> dict[str, Any]:
-    manifest, taxonomy, thresholds = pipeline.bundle.manifest, pipeline.taxonomy, pipeline.bundle.thresholds
+    manifest, taxonomy, thresholds = pipeline.bundle.manifest, pipeline.taxonomy, pipeline.thresholds
     return {
         "package_version": importlib.metadata.version("contact-reasons"),
         "taxonomy": {
@@ -390,7 +391,9 @@ def _about(pipeline: Pipeline) -> dict[str, Any]:
             "taxonomy_version": manifest.taxonomy.version,
             "knows_scope": manifest.knows_scope,
             "thresholds": {"secondary": thresholds.secondary, "primary": thresholds.primary},
-            "thresholds_from": manifest.thresholds_from,
+            "thresholds_from": manifest.thresholds_from
+            if pipeline.calibration is None
+            else pipeline.calibration.summary,
         },
     }
 

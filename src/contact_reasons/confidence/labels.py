@@ -1,19 +1,22 @@
-"""When a label is reported, backed off to its primary, or left to a person."""
+"""From probabilities to labels: when one is reported, backed off to its primary, or left to a person."""
 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from contact_reasons.classifier import ReasonProbabilities, primary_index
+from contact_reasons.confidence.temperature import tempered
 from contact_reasons.errors import TrainingError, shorten
 from contact_reasons.records import RankedReason, ReasonLabel
 
-__all__ = ["Thresholds", "fit_thresholds", "label_rows"]
+__all__ = ["DECIMALS", "Thresholds", "confidences", "fit_thresholds", "label_rows", "least_threshold"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -31,18 +34,41 @@ class Thresholds:
     secondary, primary : float or None
         None: never reported. A secondary is reported from the first on; otherwise the most probable primary from the second on;
         otherwise the contact is left to a person.
+    primary_below : float or None
+        A primary alone is reported only where the confidence of the best secondary is below this. None: wherever the secondary is not
+        reported.
+    temperature : float
+        Of the confidences that are compared with thresholds and reported, see `tempered`; above 0, 1 for the model's own.
+    by_primary : tuple of (str, Thresholds)
+        If not empty, thresholds for each primary, of its secondaries and of itself, in place of the three above. A contact
+        whose best secondary is of a primary that is not named is left to a person.
     """
 
     secondary: float | None
     primary: float | None
+    primary_below: float | None = None
+    temperature: float = 1.0
+    by_primary: tuple[tuple[str, Thresholds], ...] = ()
+
+    def of(self, reason: str) -> Thresholds:
+        """Those for a reason of either level: its primary's own, if primaries have their own."""
+        return dict(self.by_primary).get(reason.partition(".")[0], _NEVER) if self.by_primary else self
 
     def __post_init__(self) -> None:
-        for name in ("secondary", "primary"):
+        for name in ("secondary", "primary", "primary_below"):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int | float) or not 0 <= value <= 1):
+            if value is not None and (not _is_number(value) or not 0 <= value <= 1):
                 raise TrainingError(
                     f"the {name} threshold is {shorten(value)}; it must be a number from 0 to 1, or None (never)"
                 )
+        if not _is_number(self.temperature) or not 0 < self.temperature < math.inf:
+            raise TrainingError(f"the temperature is {shorten(self.temperature)}; it must be a number above 0")
+        if any(one.by_primary or one.temperature != 1 for _, one in self.by_primary):
+            raise TrainingError("thresholds of a primary have no temperature and no primaries of their own")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def label_rows(said: ReasonProbabilities, classes: Sequence[str], thresholds: Thresholds) -> list[ReasonLabel]:
@@ -57,15 +83,16 @@ def label_rows(said: ReasonProbabilities, classes: Sequence[str], thresholds: Th
         Sorted secondary ids.
     thresholds : Thresholds
     """
-    primaries, starts = _primary_index(tuple(classes))
-    joint, sums = _joint(said, starts)
+    rules = _rules(tuple(classes), thresholds)
+    primaries, least, below, least_primary = rules.primaries, rules.secondary, rules.primary_below, rules.primary
+    joint, sums = confidences(said, rules.starts, thresholds.temperature)
     top = [_take_best(joint) for _ in range(min(_RANKED, joint.shape[1]))]
     first = zip(sums.argmax(axis=1).tolist(), sums.max(axis=1).tolist(), strict=True)
     labels = []
     for best, (primary, primary_chance) in zip(zip(*top, strict=True), first, strict=True):
         ranked = tuple([RankedReason(classes[i], chance) for i, chance in best])
-        secondary, chance = ranked[0].reason, ranked[0].probability
-        if thresholds.secondary is not None and chance >= thresholds.secondary and chance > 0:
+        (at, chance), secondary = best[0], ranked[0].reason
+        if chance >= least[at] and chance > 0:
             label = ReasonLabel(
                 primary=secondary.partition(".")[0],
                 secondary=secondary,
@@ -73,7 +100,7 @@ def label_rows(said: ReasonProbabilities, classes: Sequence[str], thresholds: Th
                 abstained=False,
                 ranked=ranked,
             )
-        elif thresholds.primary is not None and primary_chance >= thresholds.primary and primary_chance > 0:
+        elif primary_chance >= least_primary[primary] and chance < below[at] and primary_chance > 0:
             label = ReasonLabel(
                 primary=primaries[primary],
                 secondary=None,
@@ -87,7 +114,30 @@ def label_rows(said: ReasonProbabilities, classes: Sequence[str], thresholds: Th
     return labels
 
 
-_primary_index = functools.lru_cache(maxsize=8)(primary_index)
+class _Rules(NamedTuple):
+    """Thresholds by the index of a secondary or a primary; infinite: never."""
+
+    primaries: tuple[str, ...]
+    starts: npt.NDArray[np.int64]
+    secondary: list[float]
+    primary_below: list[float]
+    primary: list[float]
+
+
+@functools.lru_cache(maxsize=8)
+def _rules(classes: tuple[str, ...], thresholds: Thresholds) -> _Rules:
+    primaries, starts = primary_index(classes)
+    of = [thresholds.of(name) for name in primaries]
+    parents = np.repeat(np.arange(len(primaries)), np.diff(np.append(starts, len(classes)))).tolist()
+
+    def each(name: str) -> list[float]:
+        return [math.inf if (value := getattr(one, name)) is None else float(value) for one in of]
+
+    secondary, below = each("secondary"), each("primary_below")
+    return _Rules(primaries, starts, [secondary[i] for i in parents], [below[i] for i in parents], each("primary"))
+
+
+_NEVER = Thresholds(None, None, primary_below=0.0)
 
 
 def _take_best(joint: FloatArray) -> list[tuple[int, float]]:
@@ -101,9 +151,24 @@ def _take_best(joint: FloatArray) -> list[tuple[int, float]]:
     return list(zip(indices, values, strict=True))
 
 
-def _joint(said: ReasonProbabilities, starts: npt.NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
-    """Probability of each secondary and each primary, rounded to `DECIMALS`: what is shown is what is decided on."""
-    joint = said.proba * said.in_scope[:, None]
+def confidences(
+    said: ReasonProbabilities, starts: npt.NDArray[np.int64], temperature: float = 1.0
+) -> tuple[FloatArray, FloatArray]:
+    """Probability of each secondary and each primary, rounded to `DECIMALS`: what is shown is what is decided on.
+
+    Parameters
+    ----------
+    said : ReasonProbabilities
+        Of n texts and k reasons.
+    starts : ndarray of int64, shape (p,)
+        See `primary_index`.
+    temperature : float
+
+    Returns
+    -------
+    ndarray of float64, shape (n, k), and ndarray of float64, shape (n, p)
+    """
+    joint = tempered(said, temperature)
     sums: FloatArray = np.add.reduceat(joint, starts, axis=1)
     return joint.round(DECIMALS), sums.round(DECIMALS)
 
@@ -130,7 +195,7 @@ def fit_thresholds(
         Between 0 and 1.
     """
     primaries, starts = primary_index(classes)
-    joint, sums = _joint(said, starts)
+    joint, sums = confidences(said, starts)
     second, first = joint.argmax(axis=1), sums.argmax(axis=1)
     right_second = np.array([classes[i] == reason for i, reason in zip(second, truth, strict=True)])
     right_first = np.array(
@@ -139,13 +204,13 @@ def fit_thresholds(
             for i, reason in zip(first, truth, strict=True)
         ]
     )
-    secondary = _least_threshold(joint.max(axis=1), right_second, wanted_error)
+    secondary = least_threshold(joint.max(axis=1), right_second, wanted_error)
     left = joint.max(axis=1) < (2.0 if secondary is None else secondary)
-    primary = _least_threshold(sums.max(axis=1)[left], right_first[left], wanted_error)
+    primary = least_threshold(sums.max(axis=1)[left], right_first[left], wanted_error)
     return Thresholds(secondary, primary)
 
 
-def _least_threshold(confidence: FloatArray, right: npt.NDArray[np.bool_], wanted_error: float) -> float | None:
+def least_threshold(confidence: FloatArray, right: npt.NDArray[np.bool_], wanted_error: float) -> float | None:
     """Lowest confidence from which on the share of wrong answers is at most the wanted one; None if there is none."""
     if not len(confidence):
         return None
