@@ -68,6 +68,8 @@ class LevelDecision:
     threshold : float or None
         Least confidence to report the level; None: it is never reported.
     verdict : {'yes', 'no', 'not evaluated'}
+    secondary_below : float or None
+        Of the primary: what the confidence of the best secondary must stay below, besides. None: there is no such limit.
     """
 
     level: str
@@ -75,6 +77,7 @@ class LevelDecision:
     confidence: float | None
     threshold: float | None
     verdict: str
+    secondary_below: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +145,8 @@ class AuditRecord:
                 "ranked": [_fields(each, "reason", "probability") for each in label.ranked],
             },
             "decisions": [
-                _fields(each, "level", "reason", "confidence", "threshold", "verdict") for each in self.decisions
+                _fields(each, "level", "reason", "confidence", "threshold", "verdict", "secondary_below")
+                for each in self.decisions
             ],
             "policy": _fields(self.policy, "id", "version", "sha256"),
             "values": dict(self.values),
@@ -259,4 +263,4 @@ def _decisions(
     sums = confidences(said, starts, thresholds.temperature)[1][0]
     primary, chance = primaries[int(sums.argmax())], min(float(sums.max()), 1.0)
     verdict = "yes" if reported == "primary" else "no"
-    return first, LevelDecision("primary", primary, chance, thresholds.of(primary).primary, verdict)
+    return first, LevelDecision("primary", primary, chance, thresholds.of(primary).primary, verdict, own.primary_below)

@@ -168,6 +168,25 @@ def test_a_contact_left_to_a_person_has_the_confidence_that_missed_each_threshol
     assert second.confidence == pytest.approx(own, abs=1e-6)
 
 
+def test_limits_of_a_calibration_are_named(retail: cr.Pipeline) -> None:
+    """Thresholds by primary, a temperature, and a primary that is reported only where its secondary is unsure."""
+    text = "delivery problem with order and i need help"
+    first = retail.label(cr.Contact(text=text)).ranked[0]
+    primary = first.reason.partition(".")[0]
+    own = Thresholds(1.0, 0.0, primary_below=first.probability / 4)
+    thresholds = Thresholds(None, None, temperature=2.0, by_primary=((primary, own),))
+    pipe = dataclasses.replace(retail, bundle=dataclasses.replace(retail.bundle, thresholds=thresholds))
+    record = pipe.audit(cr.Contact(text=text))
+    assert record.label == pipe.label(cr.Contact(text=text))
+    assert record.label.abstained
+    secondary_level, primary_level = record.decisions
+    assert (secondary_level.reason, secondary_level.threshold) == (first.reason, 1.0)
+    assert secondary_level.confidence == record.label.confidence != first.probability
+    assert primary_level.secondary_below == own.primary_below < record.label.confidence
+    assert primary_level.verdict == "no"
+    assert record.to_dict()["decisions"][1]["secondary_below"] == own.primary_below
+
+
 @given(text=contact_text)
 def test_decisions_agree_with_the_label(text: str) -> None:
     record = PIPE.audit(cr.Contact(text=text))

@@ -287,6 +287,16 @@ def test_a_reason_without_any_rival_is_certain_whatever_the_words() -> None:
     assert {word.contribution for word in found.words} == {0.0}
 
 
+@pytest.mark.parametrize("text", [CERTAIN, CLOSE, OUTSIDE])
+def test_the_threshold_is_that_of_the_primary_where_primaries_have_their_own(text: str) -> None:
+    best = PIPE.label_texts([text])[0].ranked[0].reason
+    thresholds = Thresholds(None, None, by_primary=((best.partition(".")[0], Thresholds(0.625, 0.875)),))
+    label = label_rows(PIPE.bundle.model.predict([text]), PIPE.bundle.model.classes, thresholds)[0]
+    found = explain_label(PIPE.bundle.model, text, label, thresholds, PIPE.taxonomy)
+    assert found.threshold == 0.625
+    assert found.reason == explain(text).reason
+
+
 @pytest.mark.parametrize("text", [CERTAIN, CLOSE, OUTSIDE, "refund"])
 def test_evidence_that_grows_with_length_is_part_of_the_log_odds(text: str) -> None:
     shipped = PIPE.bundle.model

@@ -236,7 +236,7 @@ def explain_label(
     linear, hidden = float(found.linear.sum()), float(found.hidden.sum())
     rest = found.rest + own_spread - their_spread if rivals.any() else 0.0
 
-    own_thresholds = thresholds.of(reason)
+    own_thresholds = thresholds.of(label.ranked[0].reason if reason == OUT_OF_SCOPE else reason)
     runner_up, runner_up_chance = _runner_up(columns, chances, own, by_primary=label.level == "primary")
     spans = found.spans.tolist()
     words = zip(spans, (found.linear + found.hidden).tolist(), strict=True)
