@@ -384,8 +384,9 @@ def _check_consistent(path: Path, arrays: Mapping[str, npt.NDArray[Any]], manife
     ):
         raise BundleError(f"{path / _MANIFEST}: thresholds must name secondary and primary, each from 0 to 1")
     if set(manifest.calibration) != set(CalibrationMap._fields) or not all(
-        math.isfinite(value) and (value >= 0 or name == "c") for name, value in manifest.calibration.items()
+        math.isfinite(value) and (value >= 0 or name == "c") and (value <= 1 or name != "least_known")
+        for name, value in manifest.calibration.items()
     ):
         raise BundleError(
-            f"{path / _MANIFEST}: calibration must name half_words, a and b, each at least 0, and c, all finite"
+            f"{path / _MANIFEST}: calibration must name half_words, a and b, each at least 0, c, all finite, and least_known from 0 to 1"
         )

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from contact_reasons.classifier import CalibrationMap, ModelArrays, ReasonModel, Vocabulary
-from contact_reasons.classifier.calibration import fit_calibration, fit_mix
+from contact_reasons.classifier.calibration import fit_calibration, fit_mix, least_known_share
+from contact_reasons.classifier.estimator import ReasonClassifier
+from contact_reasons.classifier.features import count_features, count_known_words, split_words
 
 ROWS = hnp.arrays(np.float64, st.tuples(st.integers(1, 12), st.just(6)), elements=st.floats(-3, 3, width=16))
 
@@ -130,3 +132,40 @@ def test_nothing_to_learn_from_changes_nothing() -> None:
     assert fit_mix(
         np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0, np.int64), np.zeros(0, np.int64), 3
     ) == pytest.approx((2.5, 1.2, 2.0))
+
+
+WORDS = st.sampled_from(["parcel", "invoice", "zz", "qqx", "late", "the", "[mail]", "4711", "Straße"])
+
+
+@given(st.lists(st.lists(WORDS, max_size=6).map(" ".join), min_size=1, max_size=5))
+def test_known_words_are_those_of_the_vocabulary(texts: list[str]) -> None:
+    vocabulary = Vocabulary.learn(count_features(["the parcel late", "the invoice [mail] 4711"]), 2, min_df=1)
+    known = {word for text in ("the parcel late", "the invoice [mail] 4711") for word in split_words([text])[0]}
+    expected = [sum(word in known for word in words) for words in split_words(texts)]
+    assert count_known_words(texts, vocabulary.hashes).tolist() == expected
+
+
+def test_the_least_share_of_known_words_is_a_third_or_half_of_what_nearly_all_texts_have() -> None:
+    plain = ["the parcel is late"] * 50
+    vocabulary = Vocabulary.learn(count_features(plain), 50)
+    assert least_known_share(plain, vocabulary, 50, 2) == pytest.approx(1 / 3)
+    some = [f"the parcel {i}x {i}y" for i in ("abcdefghijklmnopqrstuvwxyz"[n % 26] * (1 + n // 26) for n in range(50))]
+    vocabulary = Vocabulary.learn(count_features(some), 50)
+    assert least_known_share(some, vocabulary, 50, 2) == pytest.approx(0.25)  # "the" and "parcel" of four words
+    runs = [chr(0x4E00 + i) * 8 for i in range(50)]  # a language that writes no spaces: each text is one new word
+    assert least_known_share(runs, Vocabulary.learn(count_features(runs), 50, min_df=1), 50, 1) == 0
+
+
+def test_a_text_of_words_never_met_is_not_in_scope() -> None:
+    texts = [
+        "where is my parcel",
+        "my parcel is not here",
+        "is the parcel late",
+        "send me the invoice",
+        "where is the invoice",
+        "the invoice is not here",
+    ]
+    classifier = ReasonClassifier(min_df=1, hidden_units=0).fit(texts * 3, (["a.parcel"] * 3 + ["b.invoice"] * 3) * 3)
+    assert classifier.model_.calibration.least_known > 0.2
+    said = classifier.predict_scope(["wo steckt denn my parcel", "wo steckt mein paket the", "parcel"])
+    assert (said > 0).tolist() == [True, False, True]

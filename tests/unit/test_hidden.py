@@ -285,7 +285,7 @@ def test_an_engine_says_what_training_says_up_to_quantisation(
     said = np.mean([member.scores(asked.tokens, asked.words, vectors) for member in trained.hidden], axis=0)
     wanted = mix.linear * (asked.features @ trained.weights + trained.intercept) + mix.hidden * said
 
-    scores, n_words = np.empty((len(texts), 3), np.float32), np.empty(len(texts), np.int32)
+    scores, n_words = np.empty((len(texts), 3), np.float32), np.empty((len(texts), 2), np.int32)
     engine(arrays).score(texts, 0, len(texts), scores, n_words)
     layer = arrays.hidden
     assert layer is not None

@@ -117,16 +117,16 @@ def kernel_of(arrays: ModelArrays) -> Any:
 
 
 def scores(engine: Any, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    out, n_words = np.full((len(texts), N_COLUMNS), np.nan, np.float32), np.full(len(texts), 7, np.int32)
-    engine.score(tuple(texts), 0, len(texts), out, n_words)
-    return out, n_words
+    out, words = np.full((len(texts), N_COLUMNS), np.nan, np.float32), np.full((len(texts), 2), 7, np.int32)
+    engine.score(tuple(texts), 0, len(texts), out, words)
+    return out, words
 
 
 def assert_same(arrays: ModelArrays, texts: list[str]) -> None:
-    fast, n_words = scores(kernel_of(arrays), texts)
-    slow, slow_n_words = scores(ReferenceEngine(arrays), texts)
+    fast, words = scores(kernel_of(arrays), texts)
+    slow, slow_words = scores(ReferenceEngine(arrays), texts)
     np.testing.assert_allclose(fast, slow, atol=2e-5, rtol=1e-5)
-    assert n_words.tolist() == slow_n_words.tolist()
+    assert words.tolist() == slow_words.tolist()
 
 
 def assert_same_features(vocabulary: Vocabulary, texts: list[str]) -> None:
@@ -175,9 +175,9 @@ def test_every_code_point_gives_the_features_of_the_reference(start: int) -> Non
         np.zeros(N_COLUMNS, np.float32),
     )
     singles = [f"{chr(code)}a" for code in codes[::7]] + [f"a{chr(code)}" for code in codes[::7]]
-    n_words = scores(kernel_of(arrays), singles)[1]
+    words = scores(kernel_of(arrays), singles)[1]
     found = vocabulary.entries(count_features(singles), len(singles))
-    assert n_words.astype(bool).tolist() == (has_words(singles) & (np.diff(found.offsets) > 0)).tolist()
+    assert words[:, 0].astype(bool).tolist() == (has_words(singles) & (np.diff(found.offsets) > 0)).tolist()
 
 
 @pytest.mark.parametrize("letter", ["a", "é", "я", "日", "😀a", "\ue001"])
@@ -250,9 +250,9 @@ def test_any_instructions_give_the_scores_of_the_reference(name: str) -> None:
             rows, scale = quantise_rows(rng.normal(size=(NGRAMS.vocabulary.n_features, width)))
             arrays = ModelArrays(NGRAMS.vocabulary, rows, scale, rng.normal(size=width).astype(np.float32))
             found, expected = np.zeros((2, len(KNOWN), width), np.float32)
-            n_words = np.zeros(len(KNOWN), np.int32)
-            kernel_of(arrays).score(tuple(KNOWN), 0, len(KNOWN), found, n_words)
-            ReferenceEngine(arrays).score(tuple(KNOWN), 0, len(KNOWN), expected, n_words)
+            words = np.zeros((len(KNOWN), 2), np.int32)
+            kernel_of(arrays).score(tuple(KNOWN), 0, len(KNOWN), found, words)
+            ReferenceEngine(arrays).score(tuple(KNOWN), 0, len(KNOWN), expected, words)
             np.testing.assert_allclose(found, expected, atol=1e-5, rtol=1e-5)
     finally:
         _kernel.instructions()
@@ -293,20 +293,20 @@ def test_a_model_without_features_scores_its_intercept() -> None:
     arrays = ModelArrays(
         empty, np.zeros((0, N_COLUMNS), np.int8), np.zeros(0, np.float32), np.arange(N_COLUMNS, dtype=np.float32)
     )
-    out, n_words = scores(kernel_of(arrays), ["where", ""])
+    out, words = scores(kernel_of(arrays), ["where", ""])
     assert (out == np.arange(N_COLUMNS)).all()
-    assert n_words.tolist() == [0, 0]
+    assert words.tolist() == [[0, 0], [0, 0]]
 
 
 def test_the_kernel_refuses_what_would_lead_it_astray() -> None:
-    kernel, out, n_words = kernel_of(NGRAMS), np.zeros((1, N_COLUMNS), np.float32), np.zeros(1, np.int32)
+    kernel, out, words = kernel_of(NGRAMS), np.zeros((1, N_COLUMNS), np.float32), np.zeros((1, 2), np.int32)
     with pytest.raises(TypeError, match="NoneType"):
-        kernel.score((None,), 0, 1, out, n_words)
+        kernel.score((None,), 0, 1, out, words)
     for start, stop in [(0, 2), (-1, 0), (1, 0)]:
         with pytest.raises(ValueError, match="do not fit"):
-            kernel.score(("a",), start, stop, out, n_words)
+            kernel.score(("a",), start, stop, out, words)
     with pytest.raises(ValueError, match="do not fit"):
-        kernel.score(("a",), 0, 1, np.zeros((1, N_COLUMNS + 1), np.float32), n_words)
+        kernel.score(("a",), 0, 1, np.zeros((1, N_COLUMNS + 1), np.float32), words)
 
 
 def test_the_environment_takes_the_reference_and_its_absence_is_told() -> None:

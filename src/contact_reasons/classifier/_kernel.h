@@ -118,7 +118,7 @@ static void kr_read_codes(const kr_model *m, kr_work *w, const kr_text *text) {
 /* Collect a text: distinct features with their counts, hidden sum and number of tokens. */
 static void kr_read(const kr_model *m, kr_work *w, const kr_text *text) {
     w->families[0].n = w->families[1].n = w->n_noted = w->n_pairs = w->n_tokens = 0;
-    w->n_words = 0;
+    w->n_words = w->n_known = 0;
     w->has_letters = 0;
     if (m->prior) {
         memset(w->hidden, 0, m->hidden * sizeof(float));
@@ -179,9 +179,11 @@ static void kr_add_word_rows(const kr_model *m, kr_work *w, const kr_family *wor
     for (size_t h = 0; h < m->hidden; h++) w->hidden[h] += words->inverse_norm * w->word_hidden[h];
 }
 
-static void kr_score(const kr_model *m, kr_work *w, const kr_text *text, float *scores, int32_t *n_words) {
+static void kr_score(const kr_model *m, kr_work *w, const kr_text *text, float *scores, int32_t *words) {
     kr_read(m, w, text);
-    *n_words = w->families[0].n + w->families[1].n && w->has_letters ? (int32_t)w->n_words : 0;
+    int speaks = w->families[0].n + w->families[1].n && w->has_letters;
+    words[0] = speaks ? (int32_t)w->n_words : 0;
+    words[1] = speaks ? (int32_t)w->n_known : 0;
     memcpy(w->sums, m->intercept, m->width * sizeof(float));
     for (int family = 0; family < 2; family++) kr_weigh(m, w, &w->families[family]);
     for (int family = 0; family < 2; family++) kr_add_family(m, w, &w->families[family]);
@@ -200,8 +202,8 @@ static void kr_score(const kr_model *m, kr_work *w, const kr_text *text, float *
     memcpy(scores, w->sums, m->n_columns * sizeof(float));
 }
 
-static void kr_score_block(const kr_model *m, kr_work *w, const kr_text *texts, size_t n, float *scores, int32_t *n_words) {
-    for (size_t i = 0; i < n; i++) kr_score(m, w, &texts[i], scores + i * m->n_columns, &n_words[i]);
+static void kr_score_block(const kr_model *m, kr_work *w, const kr_text *texts, size_t n, float *scores, int32_t *words) {
+    for (size_t i = 0; i < n; i++) kr_score(m, w, &texts[i], scores + i * m->n_columns, words + 2 * i);
 }
 
 static void kr_start(void) {

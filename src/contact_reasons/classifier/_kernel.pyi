@@ -25,6 +25,6 @@ class Kernel:
         start: int,
         stop: int,
         scores: npt.NDArray[np.float32],
-        n_words: npt.NDArray[np.int32],
+        words: npt.NDArray[np.int32],
     ) -> None: ...
     def features(self, texts: list[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Any]: ...

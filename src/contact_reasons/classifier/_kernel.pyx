@@ -69,7 +69,7 @@ cdef extern from "_kernel.h" nogil:
     void kr_work_free(kr_work* work)
     void kr_read(const kr_model* model, kr_work* work, const kr_text* text)
     void kr_weigh(const kr_model* model, kr_work* work, kr_family* family)
-    void kr_score_block(const kr_model* model, kr_work* work, const kr_text* texts, size_t n, float* scores, int32_t* n_words)
+    void kr_score_block(const kr_model* model, kr_work* work, const kr_text* texts, size_t n, float* scores, int32_t* words)
     uint32_t kr_code(const kr_text* text, size_t i)
     int kr_class(uint32_t code)
     size_t kr_word_tokens(const kr_prior* prior, const uint32_t* codes, size_t n, uint32_t* tokens)
@@ -297,11 +297,11 @@ cdef class Kernel:
             raise MemoryError
         return space
 
-    def score(self, tuple texts, Py_ssize_t start, Py_ssize_t stop, float[:, ::1] scores, int32_t[::1] n_words):
+    def score(self, tuple texts, Py_ssize_t start, Py_ssize_t stop, float[:, ::1] scores, int32_t[:, ::1] words):
         """See `contact_reasons.classifier.engine.Engine.score`."""
         cdef Py_ssize_t rows = stop - start
-        if not (0 <= start <= stop <= len(texts)) or scores.shape[0] != rows or n_words.shape[0] != rows or scores.shape[1] != self.n_columns:
-            raise ValueError("texts, scores and n_words do not fit each other")
+        if not (0 <= start <= stop <= len(texts)) or scores.shape[0] != rows or words.shape[0] != rows or words.shape[1] != 2 or scores.shape[1] != self.n_columns:
+            raise ValueError("texts, scores and words do not fit each other")
         cdef Workspace space = self._workspace()
         cdef Py_ssize_t n, at = start, chars
         cdef list kept
@@ -313,7 +313,7 @@ cdef class Kernel:
                     chars += space.texts[n].length
                 n += 1
             with nogil:
-                kr_score_block(&self.model, &space.work, space.texts, n, &scores[at - start, 0], &n_words[at - start])
+                kr_score_block(&self.model, &space.work, space.texts, n, &scores[at - start, 0], &words[at - start, 0])
             at += n
         self.idle.append(space)
 

@@ -85,7 +85,7 @@ typedef struct {
     uint32_t *sequence, *active; /* 0, 1, 2, ...; hidden units above zero */
     size_t n_tokens;
     uint64_t last_word;
-    uint32_t n_words;
+    uint32_t n_words, n_known;
     int has_letters;
 } kr_work;
 
@@ -327,7 +327,10 @@ static void kr_add_long_word(const kr_model *m, kr_work *w, const uint32_t *code
     uint32_t ids[4 * KR_CHUNK + 1], tokens[KR_MAX_TOKEN_WORD];
     uint64_t polynomial = kr_polynomial(codes, n);
     uint32_t id = kr_table_find(&m->table, kr_mix(polynomial + KR_SEED_WORD));
-    if (id != KR_NONE) kr_add_ids(m, w, &id, 1);
+    if (id != KR_NONE) {
+        kr_add_ids(m, w, &id, 1);
+        w->n_known++;
+    }
     for (size_t from = 0; from < n + 1; from += KR_CHUNK) {
         size_t to = from + KR_CHUNK < n + 1 ? from + KR_CHUNK : n + 1;
         kr_add_ids(m, w, ids, kr_run_ids(m, codes, n, from, to, ids));
@@ -398,6 +401,7 @@ static inline void kr_add_memo_word(const kr_model *m, kr_work *w, const kr_memo
     kr_count(w, 0, ids, word->n_ids[0]);
     kr_count(w, 1, ids + word->n_ids[0], word->n_ids[1]);
     kr_add_pair(m, w, word->polynomial);
+    w->n_known += word->n_ids[0];
     w->has_letters |= word->has_letters;
     if (word->n_tokens) {
         if (word->single >= 0)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import optimize
 
+from contact_reasons.classifier.features import Vocabulary, count_known_words, count_words
 from contact_reasons.classifier.model import CalibrationMap
 
-__all__ = ["ABSENT", "Mix", "fit_calibration", "fit_mix"]
+__all__ = ["ABSENT", "Mix", "fit_calibration", "fit_mix", "least_known_share"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 ABSENT = -10.0
 """Score of a reason that the texts of a fold lack: far below those of learned ones, unless C is very large."""
+
+
+_LEAST_KNOWN, _NEARLY_ALL = 1 / 3, 0.01
 
 
 class Mix(NamedTuple):
@@ -100,7 +105,28 @@ def fit_mix(
     return Mix(factors[0], factors[1] if with_hidden else 0.0, half)
 
 
-def fit_calibration(scores: FloatArray, n_words: IntArray, labels: IntArray, half_words: float) -> CalibrationMap:
+def least_known_share(texts: Sequence[str], vocabulary: Vocabulary, n_texts: int, min_df: int) -> float:
+    """The share of known words below which a text is none of these: a third, or half of what nearly all texts have, if that is less.
+
+    A word counts as known here if it would be without the text itself.
+
+    Parameters
+    ----------
+    texts : sequence of str, length n
+    vocabulary : Vocabulary
+    n_texts, min_df : int
+        How many texts it was learned on, these among them, and with which ``min_df``.
+    """
+    n_words = count_words(texts)
+    occurs_in = (1 + n_texts) / np.exp(vocabulary.idf - 1.0) - 1.0
+    known = count_known_words(texts, vocabulary.hashes[occurs_in > min_df + 0.5])
+    shares = known[n_words > 0] / n_words[n_words > 0]
+    return min(_LEAST_KNOWN, float(np.quantile(shares, _NEARLY_ALL)) / 2) if len(shares) else 0.0
+
+
+def fit_calibration(
+    scores: FloatArray, n_words: IntArray, labels: IntArray, half_words: float, least_known: float = 0.0
+) -> CalibrationMap:
     """The map under which the best reason is right as often as its probability says, by the likelihood of held-out rows.
 
     The penalty ``((a - 1)^2 + (b - 1)^2 + c^2) / 2`` is worth about one text.
@@ -110,9 +136,10 @@ def fit_calibration(scores: FloatArray, n_words: IntArray, labels: IntArray, hal
     scores : ndarray of float, shape (n, k)
         Mixed held-out scores of texts that have a reason.
     n_words, labels : ndarray of int64, shape (n,)
-    half_words : float
+    half_words, least_known : float
+        Taken over.
     """
-    start = CalibrationMap(half_words)
+    start = CalibrationMap(half_words, least_known=least_known)
     scores = scores * start.evidence(n_words)[:, None]
     rows, best = np.arange(len(scores)), scores.argmax(axis=1)
     weights = np.exp(scores - scores[rows, best][:, None])
@@ -134,4 +161,4 @@ def fit_calibration(scores: FloatArray, n_words: IntArray, labels: IntArray, hal
 
     bounds: Any = [(0.05, 20.0), (0.05, 20.0), (-20.0, 20.0)]
     a, b, c = optimize.minimize(loss, usual, jac=True, method="L-BFGS-B", bounds=bounds).x.tolist()
-    return CalibrationMap(half_words, a, b, c)
+    return CalibrationMap(half_words, a, b, c, least_known)

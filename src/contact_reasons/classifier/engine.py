@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from contact_reasons.classifier.features import Vocabulary, count_features, count_words, has_words
+from contact_reasons.classifier.features import Vocabulary, count_features, count_known_words, count_words, has_words
 from contact_reasons.classifier.prior import TokenPrior
 
 __all__ = ["Engine", "HiddenLayer", "ModelArrays", "ReferenceEngine", "SlowPathWarning", "make_engine", "quantise_rows"]
@@ -161,17 +161,18 @@ class Engine(Protocol):
     """Whatever scores texts from the arrays it was made of."""
 
     def score(
-        self, texts: tuple[str, ...], start: int, stop: int, scores: Float32Array, n_words: npt.NDArray[np.int32]
+        self, texts: tuple[str, ...], start: int, stop: int, scores: Float32Array, words: npt.NDArray[np.int32]
     ) -> None:
-        """Write what is said of ``texts[start:stop]`` into ``scores`` and ``n_words``.
+        """Write what is said of ``texts[start:stop]`` into ``scores`` and ``words``.
 
         Parameters
         ----------
         texts : tuple of str
         start, stop : int
         scores : ndarray of float32, shape (stop - start, n_columns)
-        n_words : ndarray of int32, shape (stop - start,)
-            Words of the text; 0 if it has none worth labelling (see `has_words`) or no feature of the vocabulary.
+        words : ndarray of int32, shape (stop - start, 2)
+            Words of the text, and how many of them are in the vocabulary; 0 and 0 if it has none worth labelling (see `has_words`) or no feature
+            of the vocabulary.
         """
 
 
@@ -193,13 +194,13 @@ class ReferenceEngine:
             self._word_at[hidden.word_ids] = np.arange(len(hidden.word_ids))
 
     def score(
-        self, texts: tuple[str, ...], start: int, stop: int, scores: Float32Array, n_words: npt.NDArray[np.int32]
+        self, texts: tuple[str, ...], start: int, stop: int, scores: Float32Array, words: npt.NDArray[np.int32]
     ) -> None:
         """See `Engine.score`."""
         for row in range(stop - start):
-            scores[row], n_words[row] = self._score_one(texts[start + row])
+            scores[row], words[row] = self._score_one(texts[start + row])
 
-    def _score_one(self, text: str) -> tuple[npt.NDArray[np.float64], int]:
+    def _score_one(self, text: str) -> tuple[npt.NDArray[np.float64], tuple[int, int]]:
         arrays = self._arrays
         entries = arrays.vocabulary.entries(count_features([text]), 1)
         factors = entries.weights.astype(np.float64) * arrays.row_scale[entries.features]
@@ -213,7 +214,9 @@ class ReferenceEngine:
             units = np.maximum(units + np.einsum("f,fh->h", factors, arrays.hidden.word_rows[words]), 0.0)
             scores += np.einsum("h,hk->k", units, arrays.hidden.out)
         speaks = len(entries.features) and has_words([text])[0]
-        return scores, int(count_words([text])[0]) if speaks else 0
+        if not speaks:
+            return scores, (0, 0)
+        return scores, (int(count_words([text])[0]), int(count_known_words([text], arrays.vocabulary.hashes)[0]))
 
     def _pool(self, hidden: HiddenLayer, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """How the tokens of a text become the input of the hidden layer: their mean."""

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
 from contact_reasons.classifier.archive import Encoder, NeighbourLabels, PriorEncoder, encode
-from contact_reasons.classifier.calibration import Mix, fit_calibration, fit_mix
+from contact_reasons.classifier.calibration import Mix, fit_calibration, fit_mix, least_known_share
 from contact_reasons.classifier.engine import HiddenLayer, ModelArrays, quantise_rows
 from contact_reasons.classifier.features import Vocabulary, count_features, count_words, normalise
 from contact_reasons.classifier.hidden import softmax
@@ -183,7 +183,8 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         folds = _stratified_folds(labels, keys, self.calibration_folds)
         held_out, self.mix_ = training.held_out(folds)
-        calibration = training.calibration(held_out, self.mix_)
+        least_known = least_known_share(texts, vocabulary, rows.features.shape[0], self.min_df)
+        calibration = training.calibration(held_out, self.mix_, least_known)
         parts = training.fit()
         arrays = _arrays(parts, self.mix_, vocabulary, rows.word_ids, prior)
         model = ReasonModel(classes, arrays, calibration)
@@ -347,11 +348,11 @@ class _Training:
         )
         return mix.linear * linear + mix.hidden * hidden, mix
 
-    def calibration(self, held_out: FloatArray, mix: Mix) -> CalibrationMap:
+    def calibration(self, held_out: FloatArray, mix: Mix, least_known: float) -> CalibrationMap:
         """The map fitted on held-out scores of texts that have a reason."""
         rows = self.asked[self.labels[self.asked] < self.n_reasons]
         return fit_calibration(
-            held_out[rows][:, : self.n_reasons], self.n_words[rows], self.labels[rows], mix.half_words
+            held_out[rows][:, : self.n_reasons], self.n_words[rows], self.labels[rows], mix.half_words, least_known
         )
 
 

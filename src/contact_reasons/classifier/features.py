@@ -41,6 +41,7 @@ __all__ = [
     "TextEntries",
     "Vocabulary",
     "count_features",
+    "count_known_words",
     "count_words",
     "fold",
     "has_words",
@@ -175,6 +176,24 @@ def count_words(texts: Sequence[str]) -> IntArray:
     codes, ends = _encode(texts)
     starts, _ = _word_edges(codes)
     return np.bincount(np.searchsorted(ends, starts), minlength=len(texts)).astype(np.int64)
+
+
+def count_known_words(texts: Sequence[str], hashes: UInt64Array) -> IntArray:
+    """How many words of each normalised text have one of these sorted hashes, shape (n,).
+
+    >>> count_known_words(["refund my refund"], np.array([hash_of("refund", _SEED_WORD)], np.uint64)).tolist()
+    [2]
+    """
+    codes, ends = _encode(texts)
+    starts, stops = _word_edges(codes)
+    powers, inverse_powers = _powers(1 << max(12, (len(codes) - 1).bit_length()))
+    prefix = np.zeros(len(codes) + 1, dtype=np.uint64)
+    np.cumsum(codes * powers[: len(codes)], out=prefix[1:])
+    words = _mix((prefix[stops] - prefix[starts]) * inverse_powers[starts], _SEED_WORD)
+    if not len(hashes):
+        return np.zeros(len(texts), dtype=np.int64)
+    known = hashes[np.minimum(np.searchsorted(hashes, words), len(hashes) - 1)] == words
+    return np.bincount(np.searchsorted(ends, starts)[known], minlength=len(texts)).astype(np.int64)
 
 
 def split_words(texts: Sequence[str]) -> list[list[str]]:

@@ -43,7 +43,8 @@ class CalibrationMap(NamedTuple):
 
     .. math:: \ln\frac{q_1}{1-q_1} = a \ln p_1 - b \ln(1-p_1) + c
 
-    The order of the reasons stays: where q₁ would fall below the second, it stops above it. The defaults change nothing.
+    The order of the reasons stays: where q₁ would fall below the second, it stops above it. A text of which too few words were met in training, such
+    as one of random letters or in another language, is not in scope. The defaults change nothing.
 
     Parameters
     ----------
@@ -52,6 +53,8 @@ class CalibrationMap(NamedTuple):
     a, b : float
         At least 0.
     c : float
+    least_known : float
+        In [0, 1]: share of a text's words that must be in the vocabulary.
 
     References
     ----------
@@ -63,6 +66,7 @@ class CalibrationMap(NamedTuple):
     a: float = 1.0
     b: float = 1.0
     c: float = 0.0
+    least_known: float = 0.0
 
     def evidence(self, n_words: npt.NDArray[Any]) -> FloatArray:
         """The factor on scores of texts of so many words, in (0, 1], shape (n,)."""
@@ -151,8 +155,8 @@ class ReasonModel:
     def predict(self, texts: Sequence[str], n_threads: int = 1) -> ReasonProbabilities:
         """Distribution over secondary reasons and probability of being in scope, for n clean texts.
 
-        A text without any known feature (empty, another script), or of single letters or masked numbers alone, has probability 0 of
-        being in scope.
+        A text without any known feature (empty, another script), of single letters or masked numbers alone, or with too few known words, has
+        probability 0 of being in scope.
 
         Parameters
         ----------
@@ -183,18 +187,18 @@ class ReasonModel:
         return ReasonProbabilities(proba, in_scope)
 
     def _predict(self, texts: tuple[str, ...], start: int, stop: int) -> ReasonProbabilities:
-        scores, n_words = self._score(texts, start, stop)
-        proba, in_scope = self.distribution(scores, n_words)
-        in_scope *= n_words > 0
+        scores, words = self._score(texts, start, stop)
+        proba, in_scope = self.distribution(scores, words[:, 0])
+        in_scope *= (words[:, 0] > 0) & (words[:, 1] >= self.calibration.least_known * words[:, 0])
         return ReasonProbabilities(proba, in_scope)
 
     def _score(
         self, texts: tuple[str, ...], start: int, stop: int
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
         scores = np.empty((stop - start, len(self.arrays.intercept)), dtype=np.float32)
-        n_words = np.empty(stop - start, dtype=np.int32)
-        self._engine.score(texts, start, stop, scores, n_words)
-        return scores, n_words
+        words = np.empty((stop - start, 2), dtype=np.int32)
+        self._engine.score(texts, start, stop, scores, words)
+        return scores, words
 
     def distribution(
         self, scores: npt.NDArray[np.floating[Any]], n_words: npt.NDArray[np.integer[Any]]
@@ -226,7 +230,7 @@ class ReasonModel:
 
     def _chance_of_best(self, rest: FloatArray, second: FloatArray) -> FloatArray:
         """Calibrated probability of the best reason, of weight 1 before scaling where the others weigh ``rest`` together."""
-        _, a, b, c = self.calibration
+        _, a, b, c, _ = self.calibration
         logs = np.log(np.maximum(rest, _LEAST))
         joint = np.log1p(rest)
         odds = b * joint - a * joint - b * logs + c
