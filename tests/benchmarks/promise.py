@@ -72,11 +72,12 @@ class Outcome(NamedTuple):
         return all(wrong <= ERROR * labelled + 1e-9 for labelled, wrong in pairs)
 
 
-Method = Callable[[Said, IntArray, IntArray], Outcome]
+Method = Callable[[Said, IntArray, IntArray, int], Outcome]
+"""Of what a model says, the rows to calibrate on, those to judge, and a seed."""
 
 
 def ours(audited: bool) -> Method:
-    def run(said: Said, calibrate: IntArray, judge: IntArray) -> Outcome:
+    def run(said: Said, calibrate: IntArray, judge: IntArray, seed: int) -> Outcome:
         sample, truth = said.take(calibrate)
         try:
             thresholds = fit_promise(
@@ -84,6 +85,7 @@ def ours(audited: bool) -> Method:
                 error=ERROR,
                 assurance=ASSURANCE,
                 audited=int(AUDITED_SHARE * len(judge)) if audited else None,
+                seed=seed,
             ).thresholds
         except CalibrationError:
             thresholds = Thresholds(None, None)
@@ -100,7 +102,7 @@ def mapie(**settings: Any) -> Method:
     """The precision of "the most probable reason is right", with its probability as the score, at the same rate and assurance."""
     from mapie.risk_control import BinaryClassificationController
 
-    def run(said: Said, calibrate: IntArray, judge: IntArray) -> Outcome:
+    def run(said: Said, calibrate: IntArray, judge: IntArray, _seed: int) -> Outcome:
         controller = BinaryClassificationController(
             lambda scores: np.column_stack([1 - scores[:, 0], scores[:, 0]]),
             risk="precision",
@@ -171,7 +173,10 @@ def repeat(said: Said, way: str, repeats: int) -> dict[str, dict[str, float]]:
     """Every method on the same splits, drawn with the seed 0."""
     draw = np.random.default_rng(0)
     splits = [WAYS[way](draw, len(said.truth)) for _ in range(repeats)]
-    return {name: summary([method(said, *split) for split in splits]) for name, method in methods().items()}
+    return {
+        name: summary([method(said, *split, seed) for seed, split in enumerate(splits)])
+        for name, method in methods().items()
+    }
 
 
 def summary(outcomes: list[Outcome]) -> dict[str, float]:

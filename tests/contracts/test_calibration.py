@@ -181,6 +181,30 @@ def test_labels_are_decided_by_the_calibration(made: Path, tiny_pack: Path) -> N
     assert label.abstained == (label.confidence < (calibrated.thresholds.secondary or 2))
 
 
+def test_records_questions_and_explanations_go_by_the_calibration(made: Path, tiny_pack: Path, tmp_path: Path) -> None:
+    calibration = read_calibration(made)
+    own = (("billing", Thresholds(0.99, 0.98)), ("delivery", Thresholds(None, None)))
+    thresholds = Thresholds(None, None, temperature=3.0, by_primary=own)
+    changed = dataclasses.replace(
+        calibration, promise=dataclasses.replace(calibration.promise, per_primary=True, thresholds=thresholds)
+    )
+    write_calibration(changed, tmp_path / "own.json")
+    pipe = cr.load_pipeline(tiny_pack, calibration=tmp_path / "own.json")
+    contact = cr.Contact(text="please send me the invoice")
+    record, plain = pipe.audit(contact), cr.load_pipeline(tiny_pack).audit(contact)
+    assert record.calibration == {"seal": changed.seal, "made_on": "2026-11-22"}
+    assert plain.calibration is None
+    assert [each.threshold for each in record.decisions] == [0.99, 0.98]
+    assert record.label.confidence < plain.label.confidence
+    explanation = pipe.explain(contact)
+    assert explanation.threshold == 0.99
+    assert explanation.probability == pytest.approx(record.label.confidence, abs=1e-6)
+    assert pipe.question(cr.Contact(text="where is my parcel")) is None  # no secondary of delivery is ever reported
+    figures = cr.evaluate(pipe, ["send me the invoice", "where is my parcel"], ["billing.invoice", None]).to_dict()
+    assert figures["about"]["model"]["thresholds_from"] == changed.summary
+    assert figures["left_to_a_person"]["share"] == 1
+
+
 def test_another_model_or_taxonomy_is_refused(made: Path, tiny_pack: Path, tmp_path: Path) -> None:
     with pytest.raises(CalibrationError, match=r"made for model \w{16}…, and this is \w{16}…; .* calibrate again"):
         cr.load_pipeline("retail", calibration=made)

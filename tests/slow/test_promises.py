@@ -125,7 +125,7 @@ def test_a_promise_is_broken_as_rarely_as_it_says(name: str, way: str) -> None:
     whole, per_primary = POPULATIONS[name], way == "per primary"
     draw = np.random.default_rng(7)
     broken = refused = 0
-    for _ in range(SAMPLES):
+    for seed in range(SAMPLES):
         said, truth = whole.sample(draw, 700)
         try:
             promise = fit_promise(
@@ -134,6 +134,7 @@ def test_a_promise_is_broken_as_rarely_as_it_says(name: str, way: str) -> None:
                 assurance=ASSURANCE,
                 levels="both" if per_primary else way,
                 per_primary=per_primary,
+                seed=seed,
             )
         except CalibrationError:
             refused += 1
@@ -166,7 +167,9 @@ def test_promises_are_kept_on_public_texts(shared_data: Path, name: str) -> None
     texts = measured.Said(said, model.classes, data.test.ids, said.proba.max(axis=1), right)
     for way, audited in (("draws", False), ("halves", True)):
         draw, repeats, run = np.random.default_rng(1), 200, measured.ours(audited)
-        found = measured.summary([run(texts, *measured.WAYS[way](draw, len(texts.truth))) for _ in range(repeats)])
+        found = measured.summary(
+            [run(texts, *measured.WAYS[way](draw, len(texts.truth)), seed) for seed in range(repeats)]
+        )
         print(
             f"\n{name}, {way}: kept {found['kept']:.1%}, labelled {found['labelled']:.1%}, wrong {found['error']:.2%}"
         )

@@ -15,7 +15,7 @@ from contact_reasons.classifier import ReasonProbabilities
 from contact_reasons.confidence import Thresholds, label_rows
 from contact_reasons.confidence.binomial import p_value, p_values, rows_needed
 from contact_reasons.confidence.promise import Promise, fit_promise
-from contact_reasons.confidence.temperature import calibration_error, fit_temperature, tempered
+from contact_reasons.confidence.temperature import fit_temperature, tempered
 from contact_reasons.confidence.walk import Terms, drawn_order, tuning_rows, walk_thresholds
 from contact_reasons.errors import CalibrationError, TrainingError
 
@@ -280,12 +280,6 @@ def test_the_temperature_that_made_confidences_too_sure_is_found() -> None:
 def test_truths_that_are_impossible_for_the_model_do_not_break_the_temperature() -> None:
     said = ReasonProbabilities(np.array([[1.0, 0.0, 0, 0, 0, 0]] * 3), np.array([1.0, 1.0, 0.0]))
     assert 0.1 <= fit_temperature(said, CLASSES, ["a.v", None, "a.u"]) <= 10
-
-
-def test_the_calibration_error_is_the_mean_gap_of_the_bins() -> None:
-    confidence = np.array([0.05, 0.05, 0.95, 1.0])
-    assert calibration_error(confidence, np.array([False, True, True, True])) == pytest.approx((0.9 + 0.05) / 4)
-    assert calibration_error(np.zeros(0), np.zeros(0, dtype=bool)) == 0
 
 
 # -------------------------------------------------------------------------------------------------- thresholds
