@@ -49,8 +49,8 @@ contrasts = hnp.arrays(np.float64, N_COLUMNS, elements=st.floats(-3, 3, width=32
 
 
 def reference_scores(model: ModelArrays, text: str) -> Any:
-    scores, n_words = np.empty((1, len(model.intercept)), dtype=np.float64), np.empty(1, dtype=np.int32)
-    ReferenceEngine(model).score((text,), 0, 1, scores, n_words)
+    scores, words = np.empty((1, len(model.intercept)), dtype=np.float64), np.empty((1, 2), dtype=np.int32)
+    ReferenceEngine(model).score((text,), 0, 1, scores, words)
     return scores[0]
 
 

@@ -251,10 +251,8 @@ def test_html_says_what_was_decided_at_which_level() -> None:
     assert f"reported from {limit:.3f} on" in Page(explain(CERTAIN)._repr_html_()).text
     assert "the primary alone" in Page(primary_alone()._repr_html_()).text
     assert "Left to a person. Most probable: none of the known reasons" in Page(explain(OUTSIDE)._repr_html_()).text
-    assert (
-        "against Delivery options, times and charges"
-        in Page(explain(CLOSE, "delivery.options_cost")._repr_html_()).text
-    )
+    rival = explain(CLOSE).label.ranked[1].reason
+    assert f"against {PIPE.taxonomy[rival].label}" in Page(explain(CLOSE, rival)._repr_html_()).text
 
 
 # ----------------------------------------------------------------------------------------- other taxonomies

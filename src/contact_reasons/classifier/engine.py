@@ -28,7 +28,7 @@ _QUANTISED_AT_ONCE = 1024
 
 
 class SlowPathWarning(UserWarning):
-    """The compiled kernel was not built, so that labelling is right but about forty times slower."""
+    """The compiled kernel was not built, so that labelling is right but dozens of times slower."""
 
 
 def quantise_rows(weights: npt.NDArray[np.floating[Any]]) -> tuple[Int8Array, Float32Array]:
