@@ -145,8 +145,11 @@ def test_a_promise_is_broken_as_rarely_as_it_says(name: str, way: str) -> None:
 
 
 @pytest.mark.parametrize("per_primary", [False, True])
-def test_the_simulation_reports_what_labels_report(per_primary: bool) -> None:
-    whole = POPULATIONS["far too sure"]
+def test_the_simulation_reports_what_labels_report(per_primary: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "contact_reasons.confidence.promise.FEWEST_FOR_TEMPERATURE", 10**9
+    )  # the twin knows no temperature
+    whole = POPULATIONS["far too sure" if per_primary else "just too many wrong primaries, too"]
     promise = fit_promise(*(whole.said, CLASSES, whole.truth), error=0.15, per_primary=per_primary)
     labels = label_rows(whole.said, CLASSES, promise.thresholds)
     found = whole.reported(promise.thresholds)
