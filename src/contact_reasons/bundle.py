@@ -48,6 +48,7 @@ from contact_reasons.schema import (
     number,
     optional,
     path_text,
+    seal_of,
     string,
     whole,
 )
@@ -145,7 +146,7 @@ class Manifest(Record):
     @functools.cached_property
     def seal(self) -> str:
         """SHA-256 of all that it says: that of the file, where the file is of this format."""
-        return _seal(asdict(self))
+        return seal_of(asdict(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +202,7 @@ def write_bundle(
         files={_ARRAYS: sha256_of(content)},
     )
     data = asdict(manifest)
-    data["seal"] = _seal(data)
+    data["seal"] = seal_of(data)
     try:
         path.mkdir(parents=True, exist_ok=True)
         (path / _MANIFEST).unlink(missing_ok=True)
@@ -333,7 +334,7 @@ def _read_manifest(path: Path) -> tuple[Manifest, float]:
             "install the version that wrote it, or train the model again"
         )
     seal = data.pop("seal", None)
-    if seal != _seal(data):
+    if seal != seal_of(data):
         raise BundleError(
             f"{file}: the seal does not fit its content; the manifest was changed by hand or damaged: restore it"
         )
@@ -353,10 +354,6 @@ def _read_manifest(path: Path) -> tuple[Manifest, float]:
         place, what = exc.found[0]
         raise BundleError(f"{file}, {path_text(place)}: {what}; {_FOREIGN}") from None
     return manifest, sharpness
-
-
-def _seal(data: Mapping[str, Any]) -> str:
-    return sha256_of(json.dumps(data, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
 
 def _check_consistent(path: Path, arrays: Mapping[str, npt.NDArray[Any]], manifest: Manifest) -> None:

@@ -7,6 +7,8 @@ gives the one to keep, or raises `Mistakes`. Made from keywords or read from a m
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Self
 
@@ -25,6 +27,7 @@ __all__ = [
     "number",
     "optional",
     "path_text",
+    "seal_of",
     "string",
     "text",
     "whole",
@@ -44,6 +47,16 @@ def path_text(path: KeyPath) -> str:
     for step in path:
         written += f"[{step}]" if isinstance(step, int) else f".{step}" if written else step
     return written
+
+
+def seal_of(data: Mapping[str, Any]) -> str:
+    """SHA-256 of plain data in hexadecimal digits, in whatever order its keys stand.
+
+    >>> seal_of({"a": 1, "b": 2}) == seal_of({"b": 2, "a": 1})
+    True
+    """
+    text = json.dumps(data, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Mistakes(ValueError):

@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 
 import contact_reasons as cr
 from contact_reasons.arrays import sha256_of
-from contact_reasons.bundle import FORMAT, TaxonomyRef, _seal, read_bundle, write_bundle
+from contact_reasons.bundle import FORMAT, TaxonomyRef, read_bundle, write_bundle
 from contact_reasons.classifier import CalibrationMap, HiddenLayer, ModelArrays, ReasonModel, TokenPrior, quantise_rows
 from contact_reasons.classifier.prior import prior_sha256, shipped_prior, write_prior
 from contact_reasons.confidence import Thresholds
 from contact_reasons.errors import BundleError, ContactReasonsError
 from contact_reasons.packs import train_pack
+from contact_reasons.schema import seal_of
 from contact_reasons.training import keep_together
 from tests.conftest import ROOT, tiny_data
 from tests.unit.test_engine import RANDOM_PRIOR, TEXTS, arrays
@@ -38,7 +39,7 @@ def rewrite(bundle: Path, change: Callable[[dict[str, Any]], None], *, sealed: b
     data = json.loads((bundle / "manifest.json").read_text())
     seal = data.pop("seal")
     change(data)
-    data["seal"] = _seal(data) if sealed else seal
+    data["seal"] = seal_of(data) if sealed else seal
     (bundle / "manifest.json").write_text(json.dumps(data))
 
 
@@ -180,7 +181,7 @@ def test_a_sealed_manifest_that_is_wrong_is_refused(bundle: Path, change: Any, m
         read_bundle(bundle)
 
 
-def test_a_threshold_changed_by_hand_breaks_the_seal(bundle: Path) -> None:
+def test_a_threshold_changed_by_hand_breaks_theseal_of(bundle: Path) -> None:
     rewrite(bundle, lambda data: data["thresholds"].update(secondary=0.0), sealed=False)
     with pytest.raises(BundleError, match="the seal does not fit"):
         read_bundle(bundle)

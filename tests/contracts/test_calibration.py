@@ -22,8 +22,9 @@ from contact_reasons.batch import RunReport
 from contact_reasons.batch.calibrate import calibrate_file
 from contact_reasons.cli import app
 from contact_reasons.confidence import Thresholds
-from contact_reasons.confidence.calibration import Calibration, _seal, read_calibration, write_calibration
+from contact_reasons.confidence.calibration import Calibration, read_calibration, write_calibration
 from contact_reasons.errors import BatchError, CalibrationError
+from contact_reasons.schema import seal_of
 from tests.conftest import TINY_OUTSIDE, TINY_TEXTS
 
 
@@ -51,7 +52,7 @@ def damage(made: Path, tmp_path: Path, change: Callable[[dict[str, Any]], Any], 
     seal = data.pop("seal")
     change(data)
     file = tmp_path / "damaged.json"
-    file.write_text(json.dumps({**data, "seal": _seal(data) if sealed else seal}))
+    file.write_text(json.dumps({**data, "seal": seal_of(data) if sealed else seal}))
     return file
 
 
@@ -161,7 +162,7 @@ def test_what_is_no_calibration_is_refused(tmp_path: Path, content: bytes) -> No
         read_calibration(tmp_path / "c.json")
 
 
-def test_a_change_by_hand_breaks_the_seal(made: Path, tmp_path: Path) -> None:
+def test_a_change_by_hand_breaks_theseal_of(made: Path, tmp_path: Path) -> None:
     file = damage(made, tmp_path, lambda data: data["thresholds"].update(secondary=0.0), sealed=False)
     with pytest.raises(CalibrationError, match="the seal does not fit its content; the file was changed by hand"):
         read_calibration(file)

@@ -5,7 +5,6 @@ Format 1. The ``seal`` is the SHA-256 of everything else in the file: it finds d
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -18,6 +17,7 @@ from typing import Any, Final, NoReturn
 from contact_reasons.confidence.labels import Thresholds
 from contact_reasons.confidence.promise import LEVELS, LevelTest, Promise
 from contact_reasons.errors import CalibrationError, TrainingError, shorten
+from contact_reasons.schema import seal_of
 
 __all__ = ["FORMAT", "Calibration", "read_calibration", "write_calibration"]
 
@@ -69,12 +69,12 @@ class Calibration:
     @property
     def seal(self) -> str:
         """SHA-256 of all that it says: what `read_calibration` found in the file."""
-        return _seal(_as_data(self))
+        return seal_of(_as_data(self))
 
     def to_json(self) -> str:
         """Content of the file; the same calibration gives the same bytes."""
         data = _as_data(self)
-        return json.dumps({**data, "seal": _seal(data)}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        return json.dumps({**data, "seal": seal_of(data)}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes, *, source: str = "calibration") -> Calibration:
@@ -98,7 +98,7 @@ class Calibration:
                 "install the version that wrote it, or calibrate again"
             )
         seal = data.pop("seal", None)
-        if seal != _seal(data):
+        if seal != seal_of(data):
             raise CalibrationError(
                 f"{source}: the seal does not fit its content; the file was changed by hand or damaged: restore it, or calibrate again"
             )
@@ -156,11 +156,6 @@ def write_calibration(calibration: Calibration, path: str | Path) -> None:
         raise CalibrationError(
             f"{path}: the calibration cannot be written ({exc.strerror or exc}); check the folder and its rights"
         ) from exc
-
-
-def _seal(data: Mapping[str, Any]) -> str:
-    text = json.dumps(data, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _as_data(calibration: Calibration) -> dict[str, Any]:
