@@ -9,9 +9,8 @@ from pathlib import Path
 from contact_reasons.batch.labelled import read_labelled_file
 from contact_reasons.confidence.calibration import Calibration, write_calibration
 from contact_reasons.confidence.promise import fit_promise
-from contact_reasons.errors import BatchError, CalibrationError, TaxonomyError
+from contact_reasons.errors import BatchError, CalibrationError
 from contact_reasons.pipeline import load_pipeline
-from contact_reasons.taxonomy import ids_of_labels
 
 __all__ = ["calibrate_file"]
 
@@ -76,10 +75,7 @@ def calibrate_file(
         delimiter=delimiter,
         encoding=encoding,
     )
-    try:
-        truth = ids_of_labels(file.labels, pipeline.taxonomy, rows=file.data.rows)
-    except TaxonomyError as exc:
-        raise BatchError(f"{source}, {exc}") from None
+    truth = file.reasons(pipeline.taxonomy)
     classes, clean = pipeline.bundle.model.classes, file.data.clean
     for row, reason in zip(file.data.rows or (), truth, strict=True):
         if reason is not None and reason not in classes:

@@ -10,9 +10,9 @@ from typing import Any, Final, NamedTuple
 
 from contact_reasons.batch.readers import open_source
 from contact_reasons.batch.times import read_times
-from contact_reasons.errors import BatchError, TrainingError, nearest, shorten
+from contact_reasons.errors import BatchError, TaxonomyError, TrainingError, nearest, shorten
 from contact_reasons.packs import NewPack, new_pack
-from contact_reasons.taxonomy import Label
+from contact_reasons.taxonomy import Label, Taxonomy, ids_of_labels
 from contact_reasons.text import clean_text
 from contact_reasons.training import LabelledTexts, Recipe
 
@@ -33,11 +33,27 @@ class LabelledFile(NamedTuple):
         As they stand in the file; None for no reason.
     reading : dict
         How many rows were read and left out, by cause.
+    source : str or Path
+        The file.
     """
 
     data: LabelledTexts
     labels: tuple[Label, ...]
     reading: dict[str, Any]
+    source: str | Path
+
+    def reasons(self, taxonomy: Taxonomy) -> list[str | None]:
+        """The secondary id of each row; None for no reason.
+
+        Raises
+        ------
+        BatchError
+            If a label is not in the taxonomy, naming its row and the nearest one.
+        """
+        try:
+            return ids_of_labels(self.labels, taxonomy, rows=self.data.rows)
+        except TaxonomyError as exc:
+            raise BatchError(f"{self.source}, {exc}") from None
 
 
 def train_file(
@@ -192,7 +208,7 @@ def read_labelled_file(
         ids=rows_of(id_column),
         rows=tuple(numbers[at] for at in kept),
     )
-    return LabelledFile(data, tuple(labels[at] for at in kept), reading)
+    return LabelledFile(data, tuple(labels[at] for at in kept), reading, source)
 
 
 def read_texts(

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from contact_reasons.classifier import primary_index
 from contact_reasons.confidence import DECIMALS, label_rows, tempered
-from contact_reasons.errors import BatchError, RecordError, TaxonomyError, shorten
+from contact_reasons.errors import BatchError, RecordError, shorten
 from contact_reasons.evaluation import (
     Proportion,
     ReliabilityBin,
@@ -195,10 +195,7 @@ def evaluate_file(
         encoding=encoding,
     )
     pipeline = load_pipeline(pack, model=model, calibration=calibration)
-    try:
-        truth = ids_of_labels(file.labels, pipeline.taxonomy, rows=file.data.rows)
-    except TaxonomyError as exc:
-        raise BatchError(f"{source}, {exc}") from None
+    truth = file.reasons(pipeline.taxonomy)
     if not truth:
         raise BatchError(f"{source}: no row holds a text in column {text_column!r}; name the column with --text-column")
     read = {"file": Path(source).name, "rows_without_text": file.reading["without_text"]}
