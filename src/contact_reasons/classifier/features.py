@@ -186,9 +186,7 @@ def count_known_words(texts: Sequence[str], hashes: UInt64Array) -> IntArray:
     """
     codes, ends = _encode(texts)
     starts, stops = _word_edges(codes)
-    powers, inverse_powers = _powers(1 << max(12, (len(codes) - 1).bit_length()))
-    prefix = np.zeros(len(codes) + 1, dtype=np.uint64)
-    np.cumsum(codes * powers[: len(codes)], out=prefix[1:])
+    prefix, inverse_powers = _prefix_sums(codes)
     words = _mix((prefix[stops] - prefix[starts]) * inverse_powers[starts], _SEED_WORD)
     if not len(hashes):
         return np.zeros(len(texts), dtype=np.int64)
@@ -226,6 +224,14 @@ def _powers(length: int) -> tuple[UInt64Array, UInt64Array]:
         filled += step
     tables.flags.writeable = False
     return tables[0], tables[1]
+
+
+def _prefix_sums(codes: UInt64Array) -> tuple[UInt64Array, UInt64Array]:
+    """Sums of ``codes[t] * BASE ** t`` before each position, and ``BASE ** -i``: the sum over ``i:j`` is the difference times that."""
+    powers, inverse_powers = _powers(1 << max(12, (len(codes) - 1).bit_length()))
+    prefix = np.zeros(len(codes) + 1, dtype=np.uint64)
+    np.cumsum(codes * powers[: len(codes)], out=prefix[1:])
+    return prefix, inverse_powers
 
 
 def _mix(values: UInt64Array, seed: int) -> UInt64Array:
@@ -295,28 +301,22 @@ def count_features(texts: Sequence[str]) -> FeatureCounts:
     FeatureCounts
     """
     codes, ends = _encode(texts)
-    length = len(codes)
-    powers, inverse_powers = _powers(1 << max(12, (length - 1).bit_length()))
-    prefix = np.zeros(length + 1, dtype=np.uint64)
-    np.cumsum(codes * powers[:length], out=prefix[1:])
-
     starts, stops = _word_edges(codes)
     word_rows = np.searchsorted(ends, starts)
+    prefix, inverse_powers = _prefix_sums(codes)
     words = (prefix[stops] - prefix[starts]) * inverse_powers[starts]
 
     same_text = word_rows[1:] == word_rows[:-1]
     pairs = (words[:-1] + words[1:] * np.uint64(_BASE))[same_text]
 
     spaced_codes, spaced_rows, spaced_starts, spaced_stops = _spaced_words(codes, word_rows, starts, stops)
-    spaced_prefix = np.zeros(len(spaced_codes) + 1, dtype=np.uint64)
-    powers, inverse_powers = _powers(1 << max(12, len(spaced_codes).bit_length()))
-    np.cumsum(spaced_codes * powers[: len(spaced_codes)], out=spaced_prefix[1:])
+    prefix, inverse_powers = _prefix_sums(spaced_codes)
     positions = np.arange(len(spaced_codes), dtype=np.int64)
     room = np.repeat(spaced_stops, spaced_stops - spaced_starts) - positions
     char_rows, char_hashes = [], []
     for n in CHAR_NGRAMS:
         at = positions[room >= n]
-        char_hashes.append((spaced_prefix[at + n] - spaced_prefix[at]) * inverse_powers[at])
+        char_hashes.append((prefix[at + n] - prefix[at]) * inverse_powers[at])
         char_rows.append(spaced_rows[at])
 
     n_words = len(words) + len(pairs)
