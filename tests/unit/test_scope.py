@@ -79,7 +79,7 @@ def test_background_texts_that_look_like_the_business_are_left_out() -> None:
     np.testing.assert_allclose(np.sign(evidence - found.held_out)[:200].mean(), 1, atol=0.1)
 
 
-def test_the_scope_is_the_same_whatever_the_order_of_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_texts_give_the_same_scope_twice() -> None:
     first = ReasonClassifier(**SMALL).fit(TEXTS, IDS).predict_scope(TEXTS + FOREIGN)
     again = ReasonClassifier(**SMALL).fit(TEXTS, IDS).predict_scope(TEXTS + FOREIGN)
     assert (first == again).all()
