@@ -205,11 +205,11 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         vocabulary = model.arrays.vocabulary
         return fit_scope(
             training.rows.features[: len(training.labels)],
-            _evidence(model, held_out, training.n_words),
+            model.evidence(held_out, training.n_words),
             training.labels < len(model.classes),
             folds,
             vocabulary.weigh(count_features(background), len(background)),
-            _evidence(model, model.scores(background), count_words(background)),
+            model.evidence(model.scores(background), count_words(background)),
         )
 
     def _read(self, texts: list[str], prior: TokenPrior) -> tuple[Vocabulary, TextRows]:
@@ -368,14 +368,6 @@ _SECOND_AGREEMENT = 0.6
 
 def _vectors(prior: TokenPrior) -> Float32Array:
     return prior.vectors * prior.vector_scale[:, None]
-
-
-def _evidence(model: ReasonModel, scores: npt.NDArray[Any], n_words: IntArray) -> FloatArray:
-    """Log-sum-exp of the scores of reasons, as `ReasonModel.distribution` weighs them."""
-    weighed = scores[:, : len(model.classes)] * model.calibration.evidence(n_words)[:, None]
-    top = weighed.max(axis=1)
-    result: FloatArray = top + np.log(np.exp(weighed - top[:, None]).sum(axis=1))
-    return result
 
 
 def _arrays(

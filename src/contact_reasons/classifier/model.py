@@ -210,23 +210,39 @@ class ReasonModel:
         scores : ndarray of float, shape (n, k) or (n, k + 1)
         n_words : ndarray of int, shape (n,)
         """
-        k, rows = len(self.classes), np.arange(len(scores))
-        proba = scores[:, :k].astype(np.float64)
-        proba *= self.calibration.evidence(n_words)[:, None]
-        best = proba.argmax(axis=1)
-        top = proba[rows, best]
-        proba -= top[:, None]
-        np.exp(proba, out=proba)
-        proba[rows, best] = 0.0
-        rest = proba.sum(axis=1)
+        proba, best, rest, evidence = self._weigh(scores, n_words)
         chance = self._chance_of_best(rest, proba.max(axis=1))
         proba *= np.divide(1.0 - chance, rest, out=np.zeros_like(rest), where=rest > 0)[:, None]
-        proba[rows, best] = chance
+        proba[np.arange(len(proba)), best] = chance
         if not self.knows_scope:
             return ReasonProbabilities(proba, np.ones(len(proba)))
-        outside = scores[:, k].astype(np.float64)
-        lead = outside - (top + np.log1p(rest))  # log-odds of being out of scope
+        lead = scores[:, len(self.classes)].astype(np.float64) - evidence  # log-odds of being out of scope
         return ReasonProbabilities(proba, np.exp(-np.logaddexp(0.0, lead)))
+
+    def evidence(self, scores: npt.NDArray[np.floating[Any]], n_words: npt.NDArray[np.integer[Any]]) -> FloatArray:
+        """Log-sum-exp of the weighed scores of reasons, shape (n,): what the score of "out of scope" is set against.
+
+        Parameters
+        ----------
+        scores : ndarray of float, shape (n, k) or (n, k + 1)
+        n_words : ndarray of int, shape (n,)
+        """
+        return self._weigh(scores, n_words)[3]
+
+    def _weigh(
+        self, scores: npt.NDArray[np.floating[Any]], n_words: npt.NDArray[np.integer[Any]]
+    ) -> tuple[FloatArray, npt.NDArray[np.intp], FloatArray, FloatArray]:
+        """Weights of the reasons where the best has 1, but 0 in its place; the best; sum of the weights; `evidence`."""
+        rows = np.arange(len(scores))
+        weights = scores[:, : len(self.classes)].astype(np.float64)
+        weights *= self.calibration.evidence(n_words)[:, None]
+        best = weights.argmax(axis=1)
+        top = weights[rows, best]
+        weights -= top[:, None]
+        np.exp(weights, out=weights)
+        weights[rows, best] = 0.0
+        rest = weights.sum(axis=1)
+        return weights, best, rest, top + np.log1p(rest)
 
     def _chance_of_best(self, rest: FloatArray, second: FloatArray) -> FloatArray:
         """Calibrated probability of the best reason, of weight 1 before scaling where the others weigh ``rest`` together."""
