@@ -53,10 +53,11 @@ from contact_reasons.schema import (
     whole,
 )
 
-__all__ = ["FORMAT", "Bundle", "Manifest", "PriorRef", "TaxonomyRef", "read_bundle", "write_bundle"]
+__all__ = ["FORMAT", "Bundle", "Manifest", "PriorRef", "TaxonomyRef", "model_files", "read_bundle", "write_bundle"]
 
 FORMAT: Final = 3
 _MANIFEST, _ARRAYS, _PRIOR = "manifest.json", "arrays.npz", "prior"
+_PRIOR_FILES: Final = ("prior.json", "arrays.npz")
 _MAX_MANIFEST_BYTES: Final = 16 * 1024 * 1024
 _MISSING: Final = f"a model is a directory with {_MANIFEST} and {_ARRAYS}, as `contact-reasons train` writes it"
 
@@ -242,10 +243,16 @@ def _stored_arrays(model: ModelArrays) -> dict[str, npt.NDArray[Any]]:
 
 def _remove_prior(folder: Path) -> None:
     """Remove what an older model of this directory had there, and nothing else."""
-    for name in ("prior.json", "arrays.npz"):
+    for name in _PRIOR_FILES:
         (folder / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         folder.rmdir()
+
+
+def model_files(path: str | Path) -> tuple[Path, ...]:
+    """The files that `read_bundle` looks for in a model directory; those of a prior of its own are seldom there."""
+    path = Path(path)
+    return (path / _MANIFEST, path / _ARRAYS, *(path / _PRIOR / name for name in _PRIOR_FILES))
 
 
 def read_bundle(path: str | Path) -> Bundle:
@@ -292,7 +299,7 @@ def _read_arrays(path: Path, manifest: Manifest) -> dict[str, npt.NDArray[Any]]:
 def _read_prior(path: Path, manifest: Manifest, wanted: PriorRef) -> TokenPrior:
     """The prior in the directory, or the shipped one; it must be the one that the model was trained with."""
     own = path / _PRIOR
-    is_own = any((own / name).exists() for name in ("prior.json", "arrays.npz"))
+    is_own = any((own / name).exists() for name in _PRIOR_FILES)
     prior = read_prior(own) if is_own else shipped_prior()
     if prior.sha256 != wanted.sha256:
         place = f"the one in {own} is" if is_own else "this version of contact-reasons ships"

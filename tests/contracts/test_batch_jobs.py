@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import pickle
 import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +17,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from contact_reasons.errors import BatchError
+import contact_reasons as cr
+from contact_reasons.batch import tasks
+from contact_reasons.errors import BatchError, BundleError
 from tests.ticket_files import label, read_csv, write_jsonl
 
 
@@ -166,3 +171,44 @@ def test_the_unfinished_folder_of_a_finished_job_is_gone_and_files_are_whole(
 ) -> None:
     label(tiny_pack, tickets, tmp_path / "out.csv")
     assert sorted(os.listdir(tmp_path)) == ["out.csv", "out.csv.report.json", "tickets.jsonl"]
+
+
+def test_files_of_a_pack_that_were_replaced_are_read_again(tiny_pack: Path, tickets: Path, tmp_path: Path) -> None:
+    pack, out = Path(shutil.copytree(tiny_pack, tmp_path / "pack")), tmp_path / "out.csv"
+    before = label(pack, tickets, out)
+    assert label(pack, tickets, out, overwrite=True).versions == before.versions
+    policy = pack / "policy.yaml"
+    policy.write_text(re.sub(r"(?m)^version:.*$", "version: 77", policy.read_text()))
+    after = label(pack, tickets, out, overwrite=True)
+    assert " 77 " in after.versions.pop("policy") != before.versions.pop("policy")
+    assert after.versions == before.versions
+    arrays = pack / "model" / "arrays.npz"
+    arrays.write_bytes(arrays.read_bytes()[:-1])
+    with pytest.raises(BundleError, match="SHA-256 is not the one"):
+        label(pack, tickets, out, overwrite=True)
+
+
+def test_files_of_a_pack_that_are_replaced_meanwhile_are_not_mixed_in(tiny_pack: Path, tmp_path: Path) -> None:
+    source = write_jsonl(tmp_path / "in.jsonl", [{"text": "where is my parcel", "open": True} for _ in range(12)])
+    pack, out = Path(shutil.copytree(tiny_pack, tmp_path / "pack")), tmp_path / "out.csv"
+    policy = pack / "policy.yaml"
+
+    def replace(rows: int, _: float) -> None:
+        if rows == 3:
+            policy.write_text(re.sub(r"\bid: ", "id: new-", policy.read_text()))
+
+    report = label(pack, source, out, chunk_rows=3, progress=replace)
+    assert len(report.counts["rule"]) == 1
+    (rule,) = label(pack, source, out, chunk_rows=3, overwrite=True).counts["rule"]
+    assert rule == f"new-{next(iter(report.counts['rule']))}"
+
+
+def test_a_process_that_begins_late_refuses_files_that_were_replaced(tiny_pack: Path, tmp_path: Path) -> None:
+    pack = Path(shutil.copytree(tiny_pack, tmp_path / "pack"))
+    task = tasks.LabelTask(pack=str(pack))
+    assert task.rules.sha256 == cr.RoutingPolicy.load(tiny_pack).sha256
+    sent = pickle.dumps(task)
+    (pack / "policy.yaml").write_text((pack / "policy.yaml").read_text() + "\n")
+    tasks._pipeline.cache_clear()  # as in a process of its own
+    with pytest.raises(BatchError, match="was replaced while the job was at work; start it again"):
+        pickle.loads(sent).rules  # noqa: B018

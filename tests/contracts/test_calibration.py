@@ -276,13 +276,9 @@ def test_work_begun_with_another_calibration_is_not_gone_on_with(made: Path, tin
         label(stop)
     changed = dataclasses.replace(read_calibration(made), made_on="2026-11-23")
     write_calibration(changed, own)
-    from contact_reasons.batch import tasks
-
-    tasks._pipeline.cache_clear()
     with pytest.raises(BatchError, match=r"unfinished work of another job .*calibration"):
         label()
     shutil.copy(made, own)
-    tasks._pipeline.cache_clear()
     report = label()
     assert report.rows_resumed == 20
     assert report.versions["calibration"] == f"2026-11-22 {read_calibration(made).seal}"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from contact_reasons.batch.readers import Chunk, Reject, TicketSource, check_string
+from contact_reasons.bundle import model_files
 from contact_reasons.errors import BatchError, RoutingError, nearest
 from contact_reasons.pipeline import Pipeline, check_sound, load_pipeline
 from contact_reasons.records import ReasonLabel, Recommendation
@@ -41,17 +42,57 @@ _ROUTE_COLUMNS = {
 }
 
 
-@functools.lru_cache(maxsize=4)
-def _pipeline(pack: str, model: str | None, policy: str | None, calibration: str | None) -> Pipeline:
-    """A worker process loads each pipeline once."""
-    return load_pipeline(pack, model=model, policy=policy, calibration=calibration)
+Stamps = tuple[tuple[int, int, int] | None, ...]
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Where the parts of a pipeline lie, as for `load_pipeline`."""
+
+    pack: str
+    model: str | None
+    policy: str | None
+    calibration: str | None = None
+
+    def stamps(self) -> Stamps:
+        """Time, size and inode of each file: others where it was replaced."""
+        files = pack_files(self.pack)
+        paths = [files.taxonomy, Path(self.policy or files.policy), *model_files(self.model or files.model)]
+        if self.calibration is not None:
+            paths.append(Path(self.calibration))
+        return tuple(_stamp(path) for path in paths)
+
+    def check(self, stamps: Stamps) -> None:
+        """Refuse files that are not those of the stamps: a job answers every row by the same."""
+        if self.stamps() != stamps:
+            raise BatchError(
+                f"{self.pack}: a file of the pack, the model or the calibration was replaced while the job was at work; start it again"
+            )
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 @functools.lru_cache(maxsize=4)
-def _policy(pack: str, policy: str | None) -> RoutingPolicy:
-    files = pack_files(pack)
-    rules = RoutingPolicy.from_yaml(policy or files.policy, taxonomy=Taxonomy.from_yaml(files.taxonomy))
-    check_sound(rules, Path(policy or files.policy))
+def _pipeline(parts: _Parts, stamps: Stamps) -> Pipeline:
+    """A process loads each pipeline once, and again where a file of it was replaced between two jobs."""
+    pipeline = load_pipeline(parts.pack, model=parts.model, policy=parts.policy, calibration=parts.calibration)
+    parts.check(stamps)
+    return pipeline
+
+
+@functools.lru_cache(maxsize=4)
+def _policy(parts: _Parts, stamps: Stamps) -> RoutingPolicy:
+    files = pack_files(parts.pack)
+    source = Path(parts.policy or files.policy)
+    rules = RoutingPolicy.from_yaml(source, taxonomy=Taxonomy.from_yaml(files.taxonomy))
+    check_sound(rules, source)
+    parts.check(stamps)
     return rules
 
 
@@ -78,6 +119,15 @@ class Task(ABC):
     inputs: Mapping[str, str] = field(default_factory=dict)
     prefix: str = "cr_"
     unknown_as_missing: bool = False
+
+    @functools.cached_property
+    def _parts(self) -> _Parts:
+        return _Parts(self.pack, self.model, self.policy)
+
+    @functools.cached_property
+    def _stamps(self) -> Stamps:
+        """Of the files on first use; they go with the task to other processes, so that all load the same."""
+        return self._parts.stamps()
 
     @property
     @abstractmethod
@@ -126,10 +176,11 @@ class Task(ABC):
 
     def _route(self, values: Sequence[Mapping[str, Any]], bad: dict[int, str]) -> list[Recommendation | None]:
         """Where to send each row that is not bad; rows that no rule answers are entered in ``bad``."""
+        rules = self.rules
         routed: list[Recommendation | None] = []
         for i, given in enumerate(values):
             try:
-                routed.append(None if i in bad else self.rules.route(given))
+                routed.append(None if i in bad else rules.route(given))
             except RoutingError as exc:
                 routed.append(None)
                 bad[i] = f"the policy's inputs must be {exc.expected or 'such that a rule matches'}"
@@ -180,10 +231,14 @@ class LabelTask(Task):
     subject_column: str | None = None
     calibration: str | None = None
 
+    @functools.cached_property
+    def _parts(self) -> _Parts:
+        return _Parts(self.pack, self.model, self.policy, self.calibration)
+
     @property
     def pipeline(self) -> Pipeline:
         """The parts that label and route."""
-        return _pipeline(self.pack, self.model, self.policy, self.calibration)
+        return _pipeline(self._parts, self._stamps)
 
     @property
     def rules(self) -> RoutingPolicy:
@@ -226,11 +281,11 @@ class LabelTask(Task):
         for i, subject in enumerate(subjects):
             if cause := check_string(subject, str(self.subject_column)):
                 bad.setdefault(i, cause)
-        values = self._read_inputs(chunk, bad)
+        values, names = self._read_inputs(chunk, bad), self.rules.inputs
         clean = ["" if i in bad else clean_text(text or "", subjects[i]) for i, text in enumerate(texts)]
         labels = self.pipeline.label_texts(clean)
         for given, label in zip(values, labels, strict=True):
-            given.update(_label_values(label, self.rules.inputs))
+            given.update(_label_values(label, names))
         routed = self._route(values, bad)
         kept = self._drop(chunk, bad)
         return {**self._label_columns([labels[i] for i in kept]), **self._route_columns([routed[i] for i in kept])}
@@ -274,7 +329,7 @@ class RouteTask(Task):
 
     @property
     def rules(self) -> RoutingPolicy:
-        return _policy(self.pack, self.policy)
+        return _policy(self._parts, self._stamps)
 
     def versions(self) -> dict[str, str]:
         return _policy_versions(self.rules)
