@@ -28,6 +28,7 @@ FLOORS = {
     "taxonomy": 2,
     "classifier": 3,
     "routing": 3,
+    "starter": 3,
     "evaluation": 3,
     "confidence": 4,
     "several": 4,

@@ -21,10 +21,13 @@ from contact_reasons.schema import KeyPath, Mistakes, Record, check, many, mista
 from contact_reasons.taxonomy.picker import label_of_choice, picker_of
 from contact_reasons.taxonomy.strict_yaml import StrictDocument, load_strict_yaml
 
-__all__ = ["MAX_CODE_CHARS", "NearMiss", "PrimaryReason", "SecondaryReason", "Taxonomy"]
+__all__ = ["MAX_CODE_CHARS", "NearMiss", "PrimaryReason", "SecondaryReason", "Taxonomy", "word_of_id"]
 
 MAX_CODE_CHARS = 40
 """Longest id, with its dot written ``__``: the strictest limit among the CRMs (ServiceNow)."""
+
+MAX_PRIMARY_CHARS = 18
+"""Longest primary id that is made from a label: it leaves 20 characters to the secondary."""
 
 MAX_LABEL_CHARS = 80
 """Longest label."""
@@ -236,7 +239,7 @@ class Taxonomy(_Part):
         used: set[str] = set()
         primaries = []
         for primary_label, labels in table.items():
-            primary_id = _new_slug(primary_label, used, 18)
+            primary_id = _new_slug(primary_label, used, MAX_PRIMARY_CHARS)
             taken: set[str] = set()
             primaries.append(
                 {
@@ -244,7 +247,7 @@ class Taxonomy(_Part):
                     "label": primary_label,
                     "secondaries": [
                         {
-                            "id": f"{primary_id}.{_new_slug(label, taken, 38 - len(primary_id))}",
+                            "id": f"{primary_id}.{_new_slug(label, taken, MAX_CODE_CHARS - 2 - len(primary_id))}",
                             "label": label,
                         }
                         for label in labels
@@ -412,13 +415,29 @@ def _without_defaults(value: Any) -> Any:
     }
 
 
-def _new_slug(label: str, used: set[str], max_chars: int) -> str:
+def word_of_id(label: str, max_chars: int) -> str:
+    """The part of an id that a label makes: lower snake case, at most so many characters.
+
+    Parameters
+    ----------
+    label : str
+    max_chars : int
+
+    Examples
+    --------
+    >>> word_of_id("Übergabe & delivery: late?", 18)
+    'ubergabe_delivery'
+    """
     ascii_label = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().lower()
     stem = re.sub(r"[^a-z0-9]+", "_", ascii_label).strip("_")
     if not stem or not stem[0].isalpha() or stem in _RESERVED:
         stem = f"r_{stem}".rstrip("_")
-    stem = stem[:max_chars].rstrip("_")
-    slug, number = stem, 2
+    return stem[:max_chars].rstrip("_")
+
+
+def _new_slug(label: str, used: set[str], max_chars: int) -> str:
+    stem = slug = word_of_id(label, max_chars)
+    number = 2
     while slug in used:
         suffix = f"_{number}"
         slug, number = stem[: max_chars - len(suffix)] + suffix, number + 1
