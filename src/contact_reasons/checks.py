@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, Final
 
 from contact_reasons.bundle import read_bundle
 from contact_reasons.pipeline import check_sound, load_pipeline
-from contact_reasons.resources import pack_files
+from contact_reasons.resources import PackFiles, pack_files, pack_names
 from contact_reasons.routing import RoutingPolicy
 from contact_reasons.taxonomy import Taxonomy, lint_taxonomy
 
 __all__ = ["check_place"]
+
+FEW_TESTS: Final = 3
+FEW_OUTSIDE: Final = 12
+"""Test texts of a reason, and texts without one, below which `check_place` asks for more."""
 
 
 def check_place(path: str) -> Iterator[str]:
@@ -20,7 +26,7 @@ def check_place(path: str) -> Iterator[str]:
     Raises
     ------
     ContactReasonsError
-        If it is wrong.
+        If it is wrong. A pack without a model is unfinished, not wrong.
     """
     place = Path(path)
     if place.suffix in (".yaml", ".yml"):
@@ -31,7 +37,33 @@ def check_place(path: str) -> Iterator[str]:
         files = pack_files(path)
         yield from _check_file(files.taxonomy)
         yield from _check_file(files.policy)
-        load_pipeline(path)
+        shipped = path in pack_names()
+        training = load_pipeline(path).bundle.manifest.training if shipped or files.model.exists() else None
+        if not shipped:
+            yield from _check_texts(path, files, training)
+
+
+def _check_texts(pack: str, files: PackFiles, training: Mapping[str, Any] | None) -> Iterator[str]:
+    """What a pack's texts lack, reason by reason, and whether its model, of that training, knows them."""
+    from contact_reasons.packs import TICKETS, read_pack_texts
+    from contact_reasons.training.findings import FEW_TEXTS
+
+    if training and (training.get("origin") == TICKETS or not (files.texts / "training.jsonl").exists()):
+        return
+    taxonomy = Taxonomy.from_yaml(files.taxonomy)
+    data, test = read_pack_texts(files, taxonomy)
+    written, tested = Counter(data.reasons), Counter(test.reasons if test else ())
+    for reason in (secondary.id for secondary in taxonomy.secondaries):
+        parts = (("training", written[reason], FEW_TEXTS), ("test", tested[reason], FEW_TESTS))
+        if any(count < wanted for _, count, wanted in parts):
+            have = ", ".join(f"{count} of {wanted} {name} texts" for name, count, wanted in parts if count < wanted)
+            yield f"{reason}: {have}; write more in {files.texts}"
+    if written[None] < FEW_OUTSIDE:
+        yield f"{files.texts / 'out_of_scope.jsonl'}: {written[None]} of {FEW_OUTSIDE} texts that belong to no reason"
+    if training is None:
+        yield f"there is no model yet: `contact-reasons train --pack {pack}` makes it from the texts"
+    elif training.get("sha256") != data.sha256:
+        yield f"the texts are not those that the model was trained on: `contact-reasons train --pack {pack}`"
 
 
 def _check_file(path: Path) -> Iterator[str]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import importlib.metadata
 import io
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from contact_reasons.bundle import Manifest, TaxonomyRef, write_bundle
-from contact_reasons.errors import PackError
-from contact_reasons.resources import pack_files, pack_names
+from contact_reasons.bundle import Manifest, TaxonomyRef, read_bundle, write_bundle
+from contact_reasons.errors import PackError, TrainingError, nearest, shorten
+from contact_reasons.resources import PackFiles, pack_files, pack_names
+from contact_reasons.routing import RoutingPolicy
+from contact_reasons.starter.files import starter_policy, taxonomy_id_of
 from contact_reasons.taxonomy import Label, Taxonomy, ids_of_labels, taxonomy_of_labels
 from contact_reasons.training import (
     LabelledTexts,
@@ -25,33 +29,35 @@ from contact_reasons.training import (
     report_markdown,
     train,
 )
+from contact_reasons.training.findings import FEW_TEXTS
 from contact_reasons.training.report import SET_NAMES, confusion_table, reason_table, score_table
 
-__all__ = ["NewPack", "model_card", "new_pack", "save_model", "train_pack"]
+__all__ = [
+    "LEAST_TEXTS",
+    "TEXT_FILES",
+    "TICKETS",
+    "NewPack",
+    "PackSummary",
+    "list_packs",
+    "model_card",
+    "new_pack",
+    "read_pack_texts",
+    "save_model",
+    "train_pack",
+]
 
+LEAST_TEXTS: Final = 5
+"""Texts of a reason with which a pack can be trained: one for each of the held-out folds."""
+
+TEXT_FILES: Final = ("training.jsonl", "out_of_scope.jsonl", "test.jsonl")
+"""Files of a pack's ``texts/``; only the first must be there."""
+
+TICKETS: Final = "labelled tickets"
+"""Origin, in its manifest, of a model that was not trained on the texts of its pack."""
+
+_WRITTEN: Final = "texts written for this pack, not real contacts"
+_OWN_TEXTS: Final = "the texts of this pack"
 _LIBRARIES = ("numpy", "scipy", "scikit-learn")
-
-
-def train_pack(pack: str | Path, *, out: str | Path | None = None, recipe: Recipe | None = None) -> Manifest:
-    """Train a pack's model from its own texts, byte for byte the same with the same library versions.
-
-    Parameters
-    ----------
-    pack : str or Path
-        Name of a shipped pack or the folder of one of your own, with ``texts/training.jsonl`` and, where there are any,
-        ``texts/out_of_scope.jsonl`` and ``texts/test.jsonl``.
-    out : str or Path, optional
-        Directory of the model; by default the pack's own.
-    recipe : Recipe, optional
-    """
-    files = pack_files(pack)
-    taxonomy = Taxonomy.from_yaml(files.taxonomy)
-    sources = [files.texts / name for name in ("training.jsonl", "out_of_scope.jsonl")]
-    data = read_labelled_texts(*(path for path in sources if path.exists() or path.name == "training.jsonl"))
-    test = read_labelled_texts(files.texts / "test.jsonl") if (files.texts / "test.jsonl").exists() else None
-    trained = train(data, taxonomy, recipe=recipe, test=test)
-    origin = "texts written for this pack, not real contacts" if pack in pack_names() else "the texts of this pack"
-    return save_model(trained, taxonomy, out or files.model, origin=origin)
 
 
 class NewPack(NamedTuple):
@@ -68,6 +74,148 @@ class NewPack(NamedTuple):
     folder: Path
     manifest: Manifest
     report: dict[str, Any]
+
+
+def train_pack(pack: str | Path, *, out: str | Path | None = None, recipe: Recipe | None = None) -> NewPack:
+    """Train a pack's model from its own texts, byte for byte the same with the same library versions.
+
+    A pack of one's own gets ``report.md``, ``report.json`` and ``mislabelled.csv``, too, if ``out`` is not given.
+
+    Parameters
+    ----------
+    pack : str or Path
+        Name of a shipped pack or the folder of one of your own, with ``texts/training.jsonl`` and, where there are any,
+        ``texts/out_of_scope.jsonl`` and ``texts/test.jsonl``.
+    out : str or Path, optional
+        Directory of the model; by default the pack's own.
+    recipe : Recipe, optional
+
+    Raises
+    ------
+    PackError, TaxonomyError, TrainingError
+        If a reason has fewer than five texts, naming each.
+    """
+    files, shipped = pack_files(pack), pack in pack_names()
+    taxonomy = Taxonomy.from_yaml(files.taxonomy)
+    data, test = read_pack_texts(files, taxonomy)
+    _check_enough(files, taxonomy, data)
+    trained = train(data, taxonomy, recipe=recipe, test=test)
+    report = make_report(trained, taxonomy, data)
+    manifest = save_model(trained, taxonomy, out or files.model, origin=_WRITTEN if shipped else _OWN_TEXTS)
+    if out is None and not shipped:
+        with _writing(files.taxonomy.parent):
+            _write_report(files.taxonomy.parent, report, taxonomy)
+    return NewPack(files.taxonomy.parent, manifest, report)
+
+
+def read_pack_texts(files: PackFiles, taxonomy: Taxonomy) -> tuple[LabelledTexts, LabelledTexts | None]:
+    """The texts of a pack, out of scope included, and its test texts if there are any.
+
+    Parameters
+    ----------
+    files : PackFiles
+    taxonomy : Taxonomy
+
+    Raises
+    ------
+    TrainingError
+        If a file cannot be read, or a line has a reason that the taxonomy does not have, naming file and line.
+    """
+    names = [name for name in TEXT_FILES if name == "training.jsonl" or (files.texts / name).exists()]
+    for path in (files.texts / name for name in names):
+        texts = read_labelled_texts(path)
+        for reason, line in zip(texts.reasons, texts.rows or (), strict=True):
+            if reason is not None and reason not in taxonomy.secondary_ids:
+                raise TrainingError(
+                    f"{path}, line {line}: {shorten(reason)} is no secondary reason of taxonomy {taxonomy.taxonomy_id!r}; "
+                    f"{nearest(reason, taxonomy.secondary_ids)} Correct it, or add the reason to {files.taxonomy}"
+                )
+    data = read_labelled_texts(*(files.texts / name for name in names if name != "test.jsonl"))
+    test = read_labelled_texts(files.texts / "test.jsonl") if "test.jsonl" in names else None
+    return data, test if test is not None and any(test.reasons) else None
+
+
+def _check_enough(files: PackFiles, taxonomy: Taxonomy, data: LabelledTexts) -> None:
+    counts = Counter(data.reasons)
+    few = [f"{one.id} ({counts[one.id]})" for one in taxonomy.secondaries if counts[one.id] < LEAST_TEXTS]
+    if few:
+        more = f" and {len(few) - 12} more" if len(few) > 12 else ""
+        raise TrainingError(
+            f"{files.texts / 'training.jsonl'}: too few texts to train on for {len(few)} of {len(taxonomy.secondary_ids)} reasons: "
+            f"{', '.join(few[:12])}{more}; write at least {LEAST_TEXTS} for each ({FEW_TEXTS} are a start), or take the reason out of {files.taxonomy}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PackSummary:
+    """A shipped pack at a glance.
+
+    Parameters
+    ----------
+    id, title, version, industry, interaction_type : str
+    primaries, secondaries, rules : int
+    texts, texts_out_of_scope : int
+        That the model was trained on.
+    model_bytes : int
+    secondary_accuracy, primary_accuracy : float or None
+        Share of the pack's own test texts that is right, every text answered, in [0, 1].
+    """
+
+    id: str
+    title: str
+    version: str
+    industry: str
+    interaction_type: str
+    primaries: int
+    secondaries: int
+    rules: int
+    texts: int
+    texts_out_of_scope: int
+    model_bytes: int
+    secondary_accuracy: float | None
+    primary_accuracy: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+def list_packs() -> tuple[PackSummary, ...]:
+    """The shipped packs, by name.
+
+    Raises
+    ------
+    TaxonomyError, PolicyError, BundleError
+        If a part of one is missing or damaged.
+
+    Examples
+    --------
+    >>> [(pack.primaries, pack.secondaries) for pack in list_packs() if pack.id == "retail"]
+    [(8, 60)]
+    """
+    found = []
+    for name in pack_names():
+        files, taxonomy = pack_files(name), Taxonomy.load(name)
+        manifest = read_bundle(files.model).manifest
+        test = manifest.scores.get("test", {})
+        right = [test.get(key, {}).get("share") for key in ("secondary_accuracy", "primary_accuracy")]
+        found.append(
+            PackSummary(
+                name,
+                name.replace("-", " ").capitalize(),
+                taxonomy.version,
+                taxonomy.industry,
+                taxonomy.interaction_type,
+                len(taxonomy.primaries),
+                len(taxonomy.secondaries),
+                len(RoutingPolicy.from_yaml(files.policy, taxonomy=taxonomy).rules),
+                manifest.training["texts"],
+                manifest.training["texts_out_of_scope"],
+                sum(path.stat().st_size for path in files.model.rglob("*") if path.is_file()),
+                *right,
+            )
+        )
+    return tuple(found)
 
 
 def new_pack(
@@ -126,30 +274,39 @@ def new_pack(
     elif own.exists():
         reasons = Taxonomy.from_yaml(own)
     else:
-        reasons = taxonomy_of_labels(labels, taxonomy_id=_id_from(folder.resolve().name), rows=data.rows)
+        reasons = taxonomy_of_labels(labels, taxonomy_id=taxonomy_id_of(folder.resolve().name), rows=data.rows)
     ids = ids_of_labels(labels, reasons, rows=data.rows)
     shortened = {label for label, reason in zip(labels, ids, strict=True) if _is_another_id(label, reason, reasons)}
     data = data._replace(reasons=tuple(ids))
     trained = train(data, reasons, recipe=recipe, unlabelled=unlabelled, teacher=teacher, progress=progress)
     report = make_report(trained, reasons, data, reading={**(reading or {}), "ids_shortened": len(shortened)})
-    try:
+    with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if not own.exists():
             own.write_text(reasons.to_yaml(), encoding="utf-8")
         if not (folder / "policy.yaml").exists():
-            starter = _STARTER_POLICY.format(taxonomy=reasons.taxonomy_id)
-            (folder / "policy.yaml").write_text(starter, encoding="utf-8")
-        manifest = save_model(trained, reasons, folder / "model", origin="labelled tickets")
-        (folder / "mislabelled.csv").write_text(_suspect_lines(report["mislabelled"]["rows"]), encoding="utf-8")
-        (folder / "report.md").write_text(report_markdown(report, reasons), encoding="utf-8")
-        (folder / "report.json").write_text(
-            json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
-        )
+            (folder / "policy.yaml").write_text(starter_policy(reasons), encoding="utf-8")
+        manifest = save_model(trained, reasons, folder / "model", origin=TICKETS)
+        _write_report(folder, report, reasons)
+    return NewPack(folder, manifest, report)
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as exc:
         raise PackError(
             f"{folder}: the pack cannot be written ({exc.strerror or exc}); check the folder and its rights"
         ) from exc
-    return NewPack(folder, manifest, report)
+
+
+def _write_report(folder: Path, report: dict[str, Any], taxonomy: Taxonomy) -> None:
+    (folder / "mislabelled.csv").write_text(_suspect_lines(report["mislabelled"]["rows"]), encoding="utf-8")
+    (folder / "report.md").write_text(report_markdown(report, taxonomy), encoding="utf-8")
+    (folder / "report.json").write_text(
+        json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+    )
 
 
 def _is_another_id(label: Label, reason: str | None, taxonomy: Taxonomy) -> bool:
@@ -168,27 +325,6 @@ def _suspect_lines(rows: Sequence[Mapping[str, Any]]) -> str:
         unsafe = isinstance(ticket, str) and ticket.startswith(("=", "+", "-", "@", "\t", "\r"))
         writer.writerow({**row, **({"ticket_id": f"'{ticket}"} if unsafe else {})})
     return stream.getvalue()
-
-
-def _id_from(name: str) -> str:
-    words = "_".join(re.findall(r"[a-z0-9]+", name.lower()))
-    return words if re.match(r"[a-z]", words) and words != "missing" else f"pack_{words}".rstrip("_")
-
-
-_STARTER_POLICY = """# A start: contacts without a sure reason go to a person, the others are answered in writing. Add rules above the last one.
-router: {taxonomy}-service
-version: 1.0.0
-inputs:
-  reason:     {{type: tree, taxonomy: {taxonomy}, nullable: true}}   # missing: left to a person
-  confidence: {{type: real, min: 0, max: 1}}
-  open:       {{type: bool, nullable: true}}
-never:
-  - {{name: no self-service without a reason, when: {{reason: missing}}, channel: [self_service]}}
-rules:
-  - {{id: unsure-chat, when: {{reason: missing, open: true}}, then: {{channel: chat, priority: 5, skills: [triage]}}}}
-  - {{id: unsure,      when: {{reason: missing}},             then: {{channel: message, priority: 6, skills: [triage]}}}}
-  - {{id: rest,        when: {{}},                            then: {{channel: message, priority: 8}}}}
-"""
 
 
 def save_model(trained: TrainedReasons, taxonomy: Taxonomy, out: str | Path, *, origin: str) -> Manifest:

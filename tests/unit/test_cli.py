@@ -226,10 +226,26 @@ def test_validate_finds_warnings_and_errors(tmp_path: Path) -> None:
     assert "no pack is called 'nowhere'" in run("validate", "nowhere", code=1)
 
 
-def test_packs_lists_the_shipped_ones_with_their_scores() -> None:
+def test_packs_lists_the_shipped_ones_for_people_and_as_json() -> None:
     text = run("packs")
-    assert "retail" in text
-    assert "%" in text
+    for part in ("retail", "8 × 60", " MB", "consumer contacts of an online shop", "contact-reasons packs new NAME"):
+        assert part in text
+    listed = json.loads(run("packs", "--json"))
+    assert "retail" in [pack["id"] for pack in listed]
+    assert all(pack["rules"] > 1 and pack["secondary_accuracy"] > 0.5 for pack in listed)
+
+
+def test_packs_new_starts_a_pack_and_validate_says_what_it_lacks(tmp_path: Path) -> None:
+    reasons = tmp_path / "reasons.csv"
+    reasons.write_text("primary;secondary\nDelivery;Late\nDelivery;Lost\n")
+    command = ["packs", "new", "shop", "--into", str(tmp_path), "--from", str(reasons), "--delimiter", ";"]
+    assert "Next: " in run(*command)
+    text = run("validate", str(tmp_path / "shop"))
+    assert "delivery.late: 0 of 10 training texts, 0 of 3 test texts" in text
+    assert "ok" in text
+    assert "too few texts to train on for 2 of 2 reasons" in run("train", "--pack", str(tmp_path / "shop"), code=2)
+    assert "nothing is overwritten" in run(*command, code=2)
+    assert "contact-reasons packs new" in run("packs", "new", "--help")
 
 
 def test_explain_shows_the_words_that_counted_in_the_terminal_and_as_json() -> None:

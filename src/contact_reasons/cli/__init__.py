@@ -44,6 +44,6 @@ for command in (
     explain.explain,
     calibrate.calibrate,
     validate.validate,
-    packs.packs,
 ):
     app.command()(command)
+app.add_typer(packs.app, name="packs")

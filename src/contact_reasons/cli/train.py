@@ -17,14 +17,16 @@ from contact_reasons.options import (
     SubjectOption,
     TextOption,
 )
-from contact_reasons.resources import pack_files
+from contact_reasons.resources import pack_files, pack_names
 from contact_reasons.terminal import err, print_line, show_training, step_progress
 
 __all__ = ["train"]
 
 
 def train(
-    pack: Annotated[str | None, typer.Option(help="Make this pack's model again from its own texts.")] = None,
+    pack: Annotated[
+        str | None, typer.Option(help="Train the model of this pack, or folder of a pack of your own, on its texts.")
+    ] = None,
     labelled: Annotated[Path | None, typer.Option(help="Tickets with known reasons: .csv, .jsonl or .parquet.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder: the pack to make, or with --pack the model's.")] = None,
     text_column: TextOption = "text",
@@ -73,7 +75,7 @@ def train(
 
         contact-reasons train --labelled tickets.csv --text-column body --reason-column topic --customer-column customer_id --time-column created_at --out our-pack
 
-        contact-reasons train --pack retail
+        contact-reasons train --pack our-shop
     """
     from contact_reasons.batch.labelled import load_teacher, train_file
     from contact_reasons.packs import train_pack
@@ -87,10 +89,11 @@ def train(
                     "--unlabelled and --teacher go with --labelled: a pack is trained from its own texts alone"
                 )
             with err.status("Training …"):
-                manifest = train_pack(pack, out=out, recipe=recipe)
+                made = train_pack(pack, out=out, recipe=recipe)
             where = out or pack_files(pack).model
-            show_training({**manifest.training, "scores": manifest.scores})
-            print_line(f"Model: {where}")
+            own = out is None and pack not in pack_names()
+            show_training(made.report if own else {**made.manifest.training, "scores": made.manifest.scores})
+            print_line(f"Model: {where}" + (f"   Report: {made.folder / 'report.md'}" if own else ""))
         elif labelled is not None and pack is None and out is not None:
             with step_progress() as progress:
                 made = train_file(
@@ -113,10 +116,9 @@ def train(
                     encoding=encoding,
                     progress=progress,
                 )
-            manifest = made.manifest
             show_training(made.report)
             print_line(f"Pack: {out} (taxonomy.yaml, policy.yaml, model/)   Report: {out / 'report.md'}")
         else:
             raise TrainingError("give either --labelled FILE and --out FOLDER, or --pack NAME")
-    if manifest.training["alarms"] and not force:
+    if made.manifest.training["alarms"] and not force:
         raise typer.Exit(3)

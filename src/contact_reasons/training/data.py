@@ -92,6 +92,8 @@ class LabelledTexts(NamedTuple):
 def read_labelled_texts(*paths: str | Path) -> LabelledTexts:
     """Texts of JSON Lines files with the keys ``text`` and ``reason`` (null or absent: out of scope).
 
+    Lines with a blank text are texts that are still to be written: they are left out. Ids are ``FILE:LINE``.
+
     Raises
     ------
     TrainingError
@@ -99,9 +101,10 @@ def read_labelled_texts(*paths: str | Path) -> LabelledTexts:
     """
     texts: list[str] = []
     reasons: list[str | None] = []
+    places: list[tuple[str, int]] = []
     for path in map(Path, paths):
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = path.read_text(encoding="utf-8-sig").split("\n")
         except (OSError, UnicodeDecodeError) as exc:
             raise TrainingError(f"{path}: the texts cannot be read ({exc}); give a UTF-8 file of JSON lines") from exc
         for number, line in enumerate(lines, 1):
@@ -110,13 +113,26 @@ def read_labelled_texts(*paths: str | Path) -> LabelledTexts:
             try:
                 row = json.loads(line)
                 text, reason = row["text"], row.get("reason")
-            except (ValueError, KeyError, TypeError, AttributeError) as exc:
-                raise TrainingError(f"{path}, line {number}: not a JSON object with the key 'text'") from exc
+            except ValueError as exc:
+                raise TrainingError(
+                    f'{path}, line {number}: not valid JSON ({exc}); inside a text, write quotation marks as \\" and line breaks as \\n'
+                ) from exc
+            except (KeyError, TypeError, AttributeError) as exc:
+                raise TrainingError(
+                    f'{path}, line {number}: not a JSON object with the key \'text\'; write {{"text": "…", "reason": "…"}}'
+                ) from exc
             if not isinstance(text, str) or not (reason is None or isinstance(reason, str)):
                 raise TrainingError(f"{path}, line {number}: 'text' and 'reason' must be strings")
-            texts.append(text)
-            reasons.append(reason)
-    return LabelledTexts(tuple(texts), tuple(reasons))
+            if text.strip():
+                texts.append(text)
+                reasons.append(reason)
+                places.append((path.name, number))
+    return LabelledTexts(
+        tuple(texts),
+        tuple(reasons),
+        ids=tuple(f"{name}:{number}" for name, number in places),
+        rows=tuple(number for _, number in places),
+    )
 
 
 def clean_sha256(clean: Sequence[str]) -> str:

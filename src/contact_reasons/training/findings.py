@@ -142,7 +142,7 @@ def _on_data(data: dict[str, Any]) -> list[str]:
     if data["without_a_reason"] > _MANY_BLANK * (data["texts"] + data["without_a_reason"]):
         notes.append(
             f"{data['without_a_reason']:,} texts without a label were taken as texts that belong to no reason; "
-            "if nobody labelled them yet, leave them out (--blank-labels skip)"
+            "if some were merely not labelled yet, leave those out (of labelled tickets: --blank-labels skip)"
         )
     if data["repeated"]:
         notes.append(f"{data['repeated']} texts repeat another one; repeats were kept on one side of every split")

@@ -248,9 +248,11 @@ def _suspects(
 
 def _check_reasons(source: str, data: LabelledTexts | None, taxonomy: Taxonomy) -> None:
     known = set(taxonomy.secondary_ids)
-    for row, reason in enumerate(data.reasons if data is not None else ()):
+    if data is None:
+        return
+    for row, reason in zip(data.rows or range(1, len(data.reasons) + 1), data.reasons, strict=True):
         if reason is not None and reason not in known:
             raise TrainingError(
-                f"{source}, row {row + 1}: {shorten(reason)} is no secondary reason of taxonomy {taxonomy.taxonomy_id!r}; "
+                f"{source}, row {row}: {shorten(reason)} is no secondary reason of taxonomy {taxonomy.taxonomy_id!r}; "
                 f"{nearest(reason, taxonomy.secondary_ids)} Correct the label or add the reason to the taxonomy"
             )
