@@ -100,7 +100,9 @@ def read_reasons(source: str | Path, *, delimiter: str = ",", encoding: str = "u
     for chunk in file.chunks(10_000):
         if chunk.rejects:
             reject = chunk.rejects[0]
-            raise BatchError(f"{path}, row {reject.row}: {reject.cause}; repair the row, so that no reason is lost")
+            raise BatchError(
+                f"{path}, row {reject.row}: {reject.cause}. All rows must be readable, so that no reason is lost"
+            )
         columns = [chunk.column(name) for name in names]
         for (row, line), *values in zip(chunk.numbers, *columns, strict=True):
             place = f"row {row}" if line is None else f"row {row} (line {line})"
