@@ -155,8 +155,9 @@ class PackSummary:
     id, title, version, industry, interaction_type : str
     primaries, secondaries, rules : int
     texts, texts_out_of_scope : int
-        That the model was trained on.
+        That the model was trained on; 0 without a model.
     model_bytes : int
+        0: there is no model yet.
     secondary_accuracy, primary_accuracy : float or None
         Share of the pack's own test texts that is right, every text answered, in [0, 1].
     """
@@ -196,8 +197,9 @@ def list_packs() -> tuple[PackSummary, ...]:
     found = []
     for name in pack_names():
         files, taxonomy = pack_files(name), Taxonomy.load(name)
-        manifest = read_bundle(files.model).manifest
-        test = manifest.scores.get("test", {})
+        manifest = read_bundle(files.model).manifest if files.model.exists() else None
+        training = {} if manifest is None else manifest.training
+        test = {} if manifest is None else manifest.scores.get("test", {})
         right = [test.get(key, {}).get("share") for key in ("secondary_accuracy", "primary_accuracy")]
         found.append(
             PackSummary(
@@ -209,8 +211,8 @@ def list_packs() -> tuple[PackSummary, ...]:
                 len(taxonomy.primaries),
                 len(taxonomy.secondaries),
                 len(RoutingPolicy.from_yaml(files.policy, taxonomy=taxonomy).rules),
-                manifest.training["texts"],
-                manifest.training["texts_out_of_scope"],
+                training.get("texts", 0),
+                training.get("texts_out_of_scope", 0),
                 sum(path.stat().st_size for path in files.model.rglob("*") if path.is_file()),
                 *right,
             )

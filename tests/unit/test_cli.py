@@ -232,7 +232,8 @@ def test_packs_lists_the_shipped_ones_for_people_and_as_json() -> None:
         assert part in text
     listed = json.loads(run("packs", "--json"))
     assert "retail" in [pack["id"] for pack in listed]
-    assert all(pack["rules"] > 1 and pack["secondary_accuracy"] > 0.5 for pack in listed)
+    assert all(pack["rules"] > 1 for pack in listed)
+    assert all(pack["secondary_accuracy"] > 0.5 for pack in listed if pack["model_bytes"])
 
 
 def test_packs_new_starts_a_pack_and_validate_says_what_it_lacks(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def packs(
         column.justify = "right"
     for pack in found:
         reasons = f"{pack['primaries']} × {pack['secondaries']}"
-        size = f"{pack['model_bytes'] / 1e6:.1f} MB"
+        size = f"{pack['model_bytes'] / 1e6:.1f} MB" if pack["model_bytes"] else "none yet"
         table.add_row(
             f"[bold]{pack['id']}[/bold]", pack["title"], reasons, f"{pack['texts']:,}", size, pack["interaction_type"]
         )
