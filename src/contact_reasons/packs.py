@@ -152,7 +152,7 @@ class PackSummary:
 
     Parameters
     ----------
-    id, title, version, industry, interaction_type : str
+    id, version, industry, interaction_type : str
     primaries, secondaries, rules : int
     texts, texts_out_of_scope : int
         That the model was trained on; 0 without a model.
@@ -163,7 +163,6 @@ class PackSummary:
     """
 
     id: str
-    title: str
     version: str
     industry: str
     interaction_type: str
@@ -204,7 +203,6 @@ def list_packs() -> tuple[PackSummary, ...]:
         found.append(
             PackSummary(
                 name,
-                name.replace("-", " ").capitalize(),
                 taxonomy.version,
                 taxonomy.industry,
                 taxonomy.interaction_type,

@@ -40,17 +40,17 @@ def packs(
     if as_json:
         typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
         return
-    table = Table("pack", "title", "reasons", "texts", "model", "for", box=None, pad_edge=False)
-    for column in table.columns[:5]:
+    table = Table("pack", "reasons", "texts", "model", "for", box=None, pad_edge=False)
+    for column in table.columns[:4]:
         column.no_wrap = True
-    for column in table.columns[2:5]:
+    for column in table.columns[1:4]:
         column.justify = "right"
     for pack in found:
         reasons = f"{pack['primaries']} × {pack['secondaries']}"
-        size = f"{pack['model_bytes'] / 1e6:.1f} MB" if pack["model_bytes"] else "none yet"
-        table.add_row(
-            f"[bold]{pack['id']}[/bold]", pack["title"], reasons, f"{pack['texts']:,}", size, pack["interaction_type"]
-        )
+        texts, size = f"{pack['texts']:,}", f"{pack['model_bytes'] / 1e6:.1f} MB"
+        if not pack["model_bytes"]:
+            texts, size = "", "none yet"
+        table.add_row(f"[bold]{pack['id']}[/bold]", reasons, texts, size, pack["interaction_type"])
     out.print(table)
     out.print("\n[dim]Reasons: primary × secondary. Texts: trained on.[/dim]")
     out.print("[dim]One of your own: contact-reasons packs new NAME --from REASONS.csv[/dim]")
