@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-wheel lint types models prior benchmarks slow clean
+.PHONY: demo test test-wheel lint types models prior turns benchmarks slow clean
 
 demo: $(VENV)/demo.ok
 	@mkdir -p demo
@@ -35,6 +35,10 @@ models: $(VENV)/demo.ok
 # Make the shared prior again from the sentence encoder: a quarter of an hour. Every model with a hidden layer must be trained again then.
 prior: $(VENV)/teacher.ok
 	$(BIN)/python tools/make_prior.py
+
+# Make the model of turns again from small talk and the texts of all packs: a minute. No other model depends on it.
+turns: $(VENV)/demo.ok
+	$(BIN)/python tools/make_turns.py
 
 # Not part of the fast suite: statistical and fault-injection tests, and measurements on public texts.
 slow: $(VENV)/test.ok

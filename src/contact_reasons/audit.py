@@ -46,12 +46,15 @@ class ModelRef:
         None for a model without a hidden layer.
     package_version : str
         Of the package that trained it.
+    turns_seal : str or None, default=None
+        SHA-256 of the manifest of the model that chose what to read of a conversation; None for any other contact.
     """
 
     seal: str
     arrays_sha256: str
     prior_sha256: str | None
     package_version: str
+    turns_seal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ class AuditRecord:
     rules : tuple of RuleVerdict
         What came of each rule, in the policy's order.
     text : str or None
-        The clean text, if it was asked for.
+        The clean text as the model read it, if it was asked for.
     explanation : mapping or None
         `Explanation.to_dict` without the text, if the text was asked for and the label is the model's.
     """
@@ -137,7 +140,7 @@ class AuditRecord:
             "at": None if self.at is None else self.at.isoformat(),
             "package_version": self.package_version,
             "taxonomy": _fields(self.taxonomy, "id", "version", "sha256"),
-            "model": _fields(self.model, "seal", "arrays_sha256", "prior_sha256", "package_version"),
+            "model": _fields(self.model, "seal", "arrays_sha256", "prior_sha256", "package_version", "turns_seal"),
             "calibration": None if self.calibration is None else dict(self.calibration),
             "label": {
                 **_fields(label, "primary", "secondary", "confidence", "abstained"),

@@ -16,6 +16,7 @@ import functools
 import json
 import math
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -36,7 +37,9 @@ from contact_reasons.classifier import (
 )
 from contact_reasons.classifier.prior import prior_sha256, read_prior, shipped_prior, write_prior
 from contact_reasons.confidence import Thresholds
+from contact_reasons.conversation import SMALL_TALK, WHY
 from contact_reasons.errors import BundleError, shorten
+from contact_reasons.resources import turns_folder
 from contact_reasons.schema import (
     Mistakes,
     Record,
@@ -53,7 +56,17 @@ from contact_reasons.schema import (
     whole,
 )
 
-__all__ = ["FORMAT", "Bundle", "Manifest", "PriorRef", "TaxonomyRef", "model_files", "read_bundle", "write_bundle"]
+__all__ = [
+    "FORMAT",
+    "Bundle",
+    "Manifest",
+    "PriorRef",
+    "TaxonomyRef",
+    "model_files",
+    "read_bundle",
+    "shipped_turns",
+    "write_bundle",
+]
 
 FORMAT: Final = 3
 _MANIFEST, _ARRAYS, _PRIOR = "manifest.json", "arrays.npz", "prior"
@@ -276,6 +289,29 @@ def read_bundle(path: str | Path) -> Bundle:
         raise BundleError(f"{path / _ARRAYS}: {exc}") from None
     thresholds = Thresholds(manifest.thresholds["secondary"], manifest.thresholds["primary"])
     return Bundle(model, thresholds, manifest)
+
+
+_turns_lock = threading.Lock()
+_turns: list[Bundle] = []
+
+
+def shipped_turns() -> Bundle:
+    """The model that knows which turns of a conversation say why (`contact_reasons.conversation`): read when first asked for, one for a process.
+
+    Raises
+    ------
+    BundleError
+        If it is missing, damaged or another model, saying what to do.
+    """
+    with _turns_lock:
+        if not _turns:
+            found = read_bundle(turns_folder())
+            if found.model.classes != (SMALL_TALK, WHY):
+                raise BundleError(
+                    f"{turns_folder()}: a model of other classes than {SMALL_TALK!r} and {WHY!r}; restore it, or install the package again"
+                )
+            _turns.append(found)
+        return _turns[0]
 
 
 def _read_arrays(path: Path, manifest: Manifest) -> dict[str, npt.NDArray[Any]]:

@@ -8,16 +8,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contact_reasons.bundle import Bundle, read_bundle
+from contact_reasons.bundle import Bundle, read_bundle, shipped_turns
 from contact_reasons.classifier import as_texts
 from contact_reasons.confidence import Thresholds, label_rows
+from contact_reasons.conversation import Reading, read_conversations
 from contact_reasons.errors import BundleError, CalibrationError, PolicyError, RecordError, RoutingError, nearest
 from contact_reasons.records import Contact, RankedReason, ReasonLabel, Recommendation, routing_values
 from contact_reasons.resources import pack_files
 from contact_reasons.routing import PolicyAnalysis, RoutingPolicy
 from contact_reasons.several import second_reasons
 from contact_reasons.taxonomy import Taxonomy
-from contact_reasons.text import clean_text
+from contact_reasons.text import clean_text, clean_turns
 
 if TYPE_CHECKING:
     from contact_reasons.audit import AuditRecord
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from contact_reasons.explanation import Explanation
     from contact_reasons.questions import Question, Wording
 
-__all__ = ["HandledContact", "Pipeline", "load_pipeline"]
+__all__ = ["HandledContact", "Pipeline", "contact_text", "load_pipeline", "read_contacts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +99,7 @@ class Pipeline:
                 raise RecordError(
                     f"contacts[{position}] is a {type(contact).__name__}; give a Contact, such as Contact(text=...)"
                 )
-        labels = self.label_texts([contact_text(contact) for contact in contacts], n_threads)
+        labels = self.label_texts([reading.text for reading in read_contacts(contacts)], n_threads)
         handled = []
         for position, (contact, label) in enumerate(zip(contacts, labels, strict=True)):
             try:
@@ -130,7 +131,11 @@ class Pipeline:
 
     def second_reason(self, contact: Contact) -> RankedReason | None:
         """A second reason that one part of the contact gives while the rest gives the first; see `second_reasons`."""
-        return second_reasons(self.bundle.model, [contact_text(contact)])[0]
+        (reading,) = read_contacts([contact])
+        first = None
+        if reading.twice is not None:
+            first = [self.label_texts([reading.text])[0].ranked[0].reason]
+        return second_reasons(self.bundle.model, [reading.once], first=first)[0]
 
     def route(self, contact: Contact, label: ReasonLabel) -> Recommendation:
         """Where to send a contact that has this label."""
@@ -168,9 +173,11 @@ class Pipeline:
         """
         from contact_reasons.explanation import explain_label
 
-        text = contact_text(contact)
-        label = self.label_texts([text])[0]
-        return explain_label(self.bundle.model, text, label, self.thresholds, self.taxonomy, against)
+        (reading,) = read_contacts([contact])
+        label = self.label_texts([reading.text])[0]
+        return explain_label(
+            self.bundle.model, reading.text, label, self.thresholds, self.taxonomy, against, repeated=reading.repeated
+        )
 
     def question(self, about: Contact | ReasonLabel, *, wording: Wording | None = None) -> Question | None:
         """What to ask the customer where a few reasons are close, or None; see `question_for`.
@@ -221,8 +228,8 @@ class Pipeline:
                 "handled is not what this pipeline makes of the contact: another contact_id, or another recommendation for its label; "
                 "give the contact as it was, and use the pipeline that handled it"
             )
-        text, manifest, calibration = contact_text(contact), self.bundle.manifest, self.calibration
-        is_ours = self.label_texts([text])[0] == handled.label
+        (reading,), manifest, calibration = read_contacts([contact]), self.bundle.manifest, self.calibration
+        is_ours = self.label_texts([reading.text])[0] == handled.label
         return audit_record(
             contact_id=contact.contact_id,
             at=at,
@@ -232,25 +239,52 @@ class Pipeline:
                 manifest.files["arrays.npz"],
                 None if manifest.prior is None else manifest.prior.sha256,
                 manifest.package_version,
+                shipped_turns().manifest.seal if reading.chosen else None,
             ),
             classes=self.bundle.model.classes,
             thresholds=self.thresholds,
             calibration=None if calibration is None else {"seal": calibration.seal, "made_on": calibration.made_on},
             label=handled.label,
-            said=self.bundle.model.predict([text]) if is_ours else None,
+            said=self.bundle.model.predict([reading.text]) if is_ours else None,
             policy=self.policy,
             values=values,
-            text=text if include_text else None,
+            text=reading.text if include_text else None,
             explanation=self.explain(contact).to_dict() if include_text and is_ours else None,
         )
 
 
 def contact_text(contact: Contact) -> str:
-    """The clean text of a contact: its subject, then what the customer wrote; of turns, the customer's."""
-    if not contact.turns:
-        return clean_text(contact.text, contact.subject)
-    parts = [clean_text("", contact.subject)] + [clean_text(t.text) for t in contact.turns if t.speaker == "customer"]
-    return "\n".join(part for part in parts if part)
+    """The clean text of a contact as a classifier reads it; see `read_contacts`."""
+    return read_contacts([contact])[0].text
+
+
+def read_contacts(contacts: Iterable[Contact]) -> list[Reading]:
+    """What a classifier reads of each contact: its clean subject, then what the customer wrote.
+
+    Of a conversation, whether its turns are given or its text is a chat log, that is the turns that say why (`read_conversations`); the subject is
+    a turn before the others. The shipped model of turns is asked once for all of them, and not at all where the customer speaks once.
+
+    Raises
+    ------
+    BundleError
+        If there are conversations, and the shipped model of turns is missing or damaged.
+    """
+    turns = [_customer_turns(contact) for contact in contacts]
+    if all(len(each) < 2 for each in turns):
+        return [Reading(each) for each in turns]
+    return read_conversations(shipped_turns().model, turns)
+
+
+def _customer_turns(contact: Contact) -> tuple[str, ...]:
+    """Clean turns, none empty. Where the customer speaks once, the subject is part of that turn."""
+    if contact.turns:
+        turns = [clean for turn in contact.turns if turn.speaker == "customer" and (clean := clean_text(turn.text))]
+    else:
+        turns = clean_turns(contact.text)
+    subject = clean_text("", contact.subject) if contact.subject else ""
+    if len(turns) < 2:
+        return ("\n".join(part for part in (subject, *turns) if part),)
+    return (subject, *turns) if subject else tuple(turns)
 
 
 def load_pipeline(

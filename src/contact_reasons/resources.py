@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from contact_reasons.errors import PackError, nearest, shorten
 
-__all__ = ["PackFiles", "background_file", "pack_files", "pack_names", "prior_folder"]
+__all__ = ["PackFiles", "background_file", "pack_files", "pack_names", "prior_folder", "turns_folder"]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -35,6 +35,11 @@ def pack_names() -> tuple[str, ...]:
 def prior_folder() -> Path:
     """Folder of the shipped prior. Existence is checked by whoever reads it."""
     return _root() / "models" / "prior"
+
+
+def turns_folder() -> Path:
+    """Folder of the shipped model of turns. Existence is checked by whoever reads it."""
+    return _root() / "models" / "turns"
 
 
 def background_file() -> Path:

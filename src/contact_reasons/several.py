@@ -19,7 +19,11 @@ _FEWEST_WORDS = 3  # of a part
 
 
 def second_reasons(
-    model: ReasonModel, clean_texts: Sequence[str], *, least_evidence: float = 0.9
+    model: ReasonModel,
+    clean_texts: Sequence[str],
+    *,
+    least_evidence: float = 0.9,
+    first: Sequence[str] | None = None,
 ) -> list[RankedReason | None]:
     """The second most probable reason of each text, if one part of the text says it and the rest says the first.
 
@@ -34,6 +38,9 @@ def second_reasons(
     clean_texts : sequence of str, length n
     least_evidence : float, default=0.9
         Between 0 and 1.
+    first : sequence of str, length n, optional
+        The first reason of each, where it was told from another text, such as from a conversation with a turn that counts twice; by default the most
+        probable one.
 
     Returns
     -------
@@ -52,13 +59,16 @@ def second_reasons(
     said = model.predict(clean_texts)
     rows = np.arange(len(clean_texts))
     joint = said.proba * said.in_scope[:, None]
-    first = joint.argmax(axis=1)
-    joint[rows, first] = -1.0
+    if first is None:
+        best = joint.argmax(axis=1)
+    else:
+        best = np.array([model.classes.index(reason) for reason in first], dtype=np.int64)
+    joint[rows, best] = -1.0
     second = joint.argmax(axis=1)
     likely = joint[rows, second] >= _LEAST_CHANCE
     found: list[RankedReason | None] = [None] * len(clean_texts)
     for row in np.flatnonzero(likely).tolist():
-        evidence = _evidence(model, clean_texts[row], int(first[row]), int(second[row]))
+        evidence = _evidence(model, clean_texts[row], int(best[row]), int(second[row]))
         if evidence >= least_evidence:
             found[row] = RankedReason(model.classes[second[row]], evidence)
     return found

@@ -32,6 +32,7 @@ FLOORS = {
     "evaluation": 3,
     "confidence": 4,
     "several": 4,
+    "conversation": 4,
     "training": 5,
     "bundle": 5,
     "explanation": 5,

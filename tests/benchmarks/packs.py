@@ -12,6 +12,7 @@ from typing import Any
 
 import contact_reasons as cr
 from contact_reasons.evaluation import proportion
+from contact_reasons.pipeline import read_contacts
 from contact_reasons.records import ReasonLabel
 from contact_reasons.resources import pack_files
 from contact_reasons.training import near_repeats, read_labelled_texts
@@ -73,14 +74,16 @@ def distribution(labels: list[ReasonLabel]) -> dict[str, int]:
 def foreign_chats(pipe: cr.Pipeline, data: Path) -> dict[str, Any]:
     """Whole chats of other businesses: the retail pack should leave most of them to a person."""
     found = {}
-    by_domain: dict[str, list[str]] = {}
+    by_domain: dict[str, list[cr.Contact]] = {}
     for row in rows(data / "multidogo_conversations" / "test.jsonl"):
-        turns = "\n".join(cr.clean_text(turn["text"]) for turn in row["turns"] if turn["speaker"] == "customer")
-        by_domain.setdefault(row["primary"], []).append(turns)
-    for domain, texts in sorted(by_domain.items()):
-        labels = pipe.label_texts(texts)
+        turns = tuple(
+            cr.Turn(speaker="customer", text=turn["text"]) for turn in row["turns"] if turn["speaker"] == "customer"
+        )
+        by_domain.setdefault(row["primary"], []).append(cr.Contact(turns=turns))
+    for domain, contacts in sorted(by_domain.items()):
+        labels = pipe.label_texts([reading.text for reading in read_contacts(contacts)])
         found[domain] = {
-            "chats": len(texts),
+            "chats": len(contacts),
             "left_to_a_person": proportion(sum(label.abstained for label in labels), len(labels))._asdict(),
             "labels": distribution(labels),
         }

@@ -98,7 +98,11 @@ def test_a_wheel_carries_taxonomies_and_models(origin: str, source: Path, sdist:
         if name.startswith(("tests", "tools", "samples", "docs")) or name.endswith((".c", ".h", ".pyx"))
     ]
     assert "contact_reasons/_shipped/models/prior/NOTICE" in names
-    assert not [name for name in names if "prior-texts" in name or "make_prior" in name]
+    assert {
+        "contact_reasons/_shipped/models/turns/arrays.npz",
+        "contact_reasons/_shipped/models/turns/manifest.json",
+    } <= {*names}
+    assert not [name for name in names if "prior-texts" in name or "make_" in name or "small-talk" in name]
     assert has_kernel(names) == has_compiler()
     assert probe(tmp_path / "site", tmp_path)[1].startswith(str(tmp_path / "site"))
 
@@ -110,10 +114,11 @@ def test_an_sdist_carries_the_kernel_as_source_alone(sdist: Path) -> None:
     assert not [name for name in names if name == "_kernel.c" or name.endswith((".so", ".pyd"))]
 
 
-def test_an_sdist_carries_what_the_prior_is_made_from(sdist: Path) -> None:
+def test_an_sdist_carries_what_the_shared_models_are_made_from(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"tools/make_prior.py", "tools/prior-texts.jsonl.gz", "models/prior/NOTICE"} <= names
+    assert {"tools/make_turns.py", "tools/small-talk.jsonl", "models/turns/manifest.json"} <= names
 
 
 def test_without_a_compiler_the_reference_is_installed_and_labels(sdist: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import contact_reasons.text
 from contact_reasons.text import (
     clean_text,
+    clean_turns,
     customer_side,
     html_to_text,
     mask_personal_data,
@@ -286,3 +287,18 @@ def test_what_is_no_pattern_is_an_error_at_its_first_use() -> None:
     wrong = pattern("(")
     with pytest.raises(re.error, match="unterminated subpattern"):
         wrong.match("x")
+
+
+def test_the_customers_turns_of_a_chat_log_are_cleaned_one_by_one() -> None:
+    log = "Chat started\n10:02 Agent: Hello\n10:03 Customer: hi <b>there</b>\nOrder: 123456\nplease look\n10:04 Agent: Yes?\n10:05 Customer:  \n10:06 Customer: my kettle   leaks"
+    assert clean_turns(log) == ["hi there\nOrder: [number]\nplease look", "my kettle leaks"]
+    assert clean_turns("Bot: Welcome\nMaria: hello\nBot: Yes?\nMaria: no parcel") == ["hello", "no parcel"]
+
+
+@given(text=any_text | st.lists(st.sampled_from(["Agent: x", "Customer: my order", "hi", ": ", "\n"])).map("\n".join))
+def test_clean_turns_are_the_clean_text_and_of_other_texts_there_is_one(text: str) -> None:
+    turns = clean_turns(text)
+    assert "\n".join(turns) == clean_text(text)
+    assert all(turns)
+    if customer_side(text) == text:
+        assert len(turns) <= 1

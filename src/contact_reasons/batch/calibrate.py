@@ -10,7 +10,7 @@ from contact_reasons.batch.labelled import read_labelled_file
 from contact_reasons.confidence.calibration import Calibration, write_calibration
 from contact_reasons.confidence.promise import fit_promise
 from contact_reasons.errors import BatchError, CalibrationError
-from contact_reasons.pipeline import load_pipeline
+from contact_reasons.pipeline import load_pipeline, read_contacts
 
 __all__ = ["calibrate_file"]
 
@@ -76,7 +76,8 @@ def calibrate_file(
         encoding=encoding,
     )
     truth = file.reasons(pipeline.taxonomy)
-    classes, clean = pipeline.bundle.model.classes, file.data.clean
+    classes = pipeline.bundle.model.classes
+    clean = [reading.text for reading in read_contacts(file.contacts)]
     for row, reason in zip(file.data.rows or (), truth, strict=True):
         if reason is not None and reason not in classes:
             raise BatchError(

@@ -12,6 +12,7 @@ from contact_reasons.batch.readers import open_source
 from contact_reasons.batch.times import read_times
 from contact_reasons.errors import BatchError, TaxonomyError, TrainingError, nearest, shorten
 from contact_reasons.packs import NewPack, new_pack
+from contact_reasons.records import Contact
 from contact_reasons.taxonomy import Label, Taxonomy, ids_of_labels
 from contact_reasons.text import clean_text
 from contact_reasons.training import LabelledTexts, Recipe
@@ -54,6 +55,12 @@ class LabelledFile(NamedTuple):
             return ids_of_labels(self.labels, taxonomy, rows=self.data.rows)
         except TaxonomyError as exc:
             raise BatchError(f"{self.source}, {exc}") from None
+
+    @property
+    def contacts(self) -> list[Contact]:
+        """The rows as a pipeline labels them."""
+        subjects = self.data.subjects or (None,) * len(self.data.texts)
+        return [Contact(text=text, subject=subject) for text, subject in zip(self.data.texts, subjects, strict=True)]
 
 
 def train_file(

@@ -14,12 +14,11 @@ from typing import Any
 from contact_reasons.batch.readers import Chunk, Reject, TicketSource, check_string
 from contact_reasons.bundle import model_files
 from contact_reasons.errors import BatchError, RoutingError, nearest
-from contact_reasons.pipeline import Pipeline, check_sound, load_pipeline
-from contact_reasons.records import ReasonLabel, Recommendation
+from contact_reasons.pipeline import Pipeline, check_sound, load_pipeline, read_contacts
+from contact_reasons.records import Contact, ReasonLabel, Recommendation
 from contact_reasons.resources import pack_files
 from contact_reasons.routing import RoutingPolicy
 from contact_reasons.taxonomy import Taxonomy
-from contact_reasons.text import clean_text
 
 __all__ = ["LabelTask", "RouteTask", "Task"]
 
@@ -282,8 +281,10 @@ class LabelTask(Task):
             if cause := check_string(subject, str(self.subject_column)):
                 bad.setdefault(i, cause)
         values, names = self._read_inputs(chunk, bad), self.rules.inputs
-        clean = ["" if i in bad else clean_text(text or "", subjects[i]) for i, text in enumerate(texts)]
-        labels = self.pipeline.label_texts(clean)
+        contacts = [
+            Contact() if i in bad else Contact(text=text or "", subject=subjects[i]) for i, text in enumerate(texts)
+        ]
+        labels = self.pipeline.label_texts([reading.text for reading in read_contacts(contacts)])
         for given, label in zip(values, labels, strict=True):
             given.update(_label_values(label, names))
         routed = self._route(values, bad)

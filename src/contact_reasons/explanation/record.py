@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contact_reasons.classifier import ReasonModel
-from contact_reasons.classifier.attribution import attribute
+from contact_reasons.classifier.attribution import Attribution, attribute
 from contact_reasons.classifier.features import count_words
 from contact_reasons.confidence import DECIMALS, Thresholds, tempered
 from contact_reasons.errors import RecordError, nearest, shorten
@@ -22,6 +23,7 @@ from contact_reasons.taxonomy import Taxonomy
 __all__ = ["METHOD", "OUT_OF_SCOPE", "Explanation", "PhraseShare", "WordShare", "explain_label"]
 
 FloatArray = npt.NDArray[np.float64]
+_Share = tuple[int, int, float]
 
 OUT_OF_SCOPE: Final = "(out of scope)"
 """Stands among reasons for "no reason of the taxonomy"; no reason can have this id."""
@@ -34,6 +36,8 @@ METHOD: Final = (
     "The log-odds are those before the calibration of the best reason's probability."
 )
 """How contributions are made, in a few sentences."""
+
+_TWICE: Final = " A turn that says why was read twice: what its words add there and here is added up."
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ class Explanation:
     ----------
     label : ReasonLabel
     text : str
-        The clean text.
+        The clean text; of a conversation, the turns that were read, each once.
     known : bool
         Whether the model knows anything in the text. If not, nothing counted: there are no words, and all numbers are 0.
     reason : str or None
@@ -198,6 +202,8 @@ def explain_label(
     thresholds: Thresholds,
     taxonomy: Taxonomy,
     against: str | None = None,
+    *,
+    repeated: tuple[int, int] | None = None,
 ) -> Explanation:
     """Why a clean text has the label that the model gave it.
 
@@ -213,6 +219,9 @@ def explain_label(
         Gives the reasons their names.
     against : str, optional
         One rival: a secondary or primary id, or `OUT_OF_SCOPE`. By default all others.
+    repeated : (int, int), optional
+        Start and stop of a part of the text that repeats the part right before it. It is left out of the explanation's text, and what its words
+        add is added to the words that they repeat.
 
     Raises
     ------
@@ -223,8 +232,10 @@ def explain_label(
     said = model.predict([text])
     joint = tempered(said, thresholds.temperature)[0]
     chances = np.append(joint, max(1.0 - joint.sum(), 0.0))[: len(columns)]
+    start, stop = repeated or (len(text), len(text))
+    shown = text[:start] + text[stop:]
     if said.in_scope[0] == 0.0:
-        return _nothing_known(text, label, thresholds, taxonomy)
+        return _nothing_known(shown, label, thresholds, taxonomy)
     reason = label.reason or columns[int(chances.argmax())]
     own = _members(columns, reason)
     rivals = ~own if against is None else _rivals(columns, against, reason, own)
@@ -238,13 +249,10 @@ def explain_label(
 
     own_thresholds = thresholds.of(label.ranked[0].reason if reason == OUT_OF_SCOPE else reason)
     runner_up, runner_up_chance = _runner_up(columns, chances, own, by_primary=label.level == "primary")
-    spans = found.spans.tolist()
-    words = zip(spans, (found.linear + found.hidden).tolist(), strict=True)
-    pairs = zip(found.pair_at.tolist(), found.pairs.tolist(), strict=True)
-    phrases = [(spans[at][0], spans[at + 1][1], share) for at, share in pairs]
+    words, phrases = _shares(found, start, stop)
     return Explanation(
         label=label,
-        text=text,
+        text=shown,
         known=True,
         reason=reason,
         against=against,
@@ -256,10 +264,32 @@ def explain_label(
         linear=linear,
         hidden=hidden,
         rest=rest,
-        words=tuple(WordShare(start, stop, text[start:stop], share) for (start, stop), share in words),
-        phrases=tuple(PhraseShare(start, stop, text[start:stop], share) for start, stop, share in phrases),
+        words=tuple(WordShare(first, last, shown[first:last], share) for first, last, share in words),
+        phrases=tuple(PhraseShare(first, last, shown[first:last], share) for first, last, share in phrases),
         names=_names(taxonomy, [reason, against, runner_up, *(each.reason for each in label.ranked)]),
+        method=METHOD if repeated is None else METHOD + _TWICE,
     )
+
+
+def _shares(found: Attribution, start: int, stop: int) -> tuple[list[_Share], list[_Share]]:
+    """Start, stop and contribution of words and of phrases, in the text without what stands between start and stop.
+
+    The pair of a part's last word and its first, where it is repeated, stands nowhere then; its two words have what it adds.
+    """
+    places = [(at, end) if at < start else (at - stop + start, end - stop + start) for at, end in found.spans.tolist()]
+    first_again = bisect.bisect_left(found.spans[:, 0].tolist(), start)
+    words: dict[int, _Share] = {}
+    for (at, end), share in zip(places, (found.linear + found.hidden).tolist(), strict=True):
+        _, known_end, known = words.get(at, (at, end, 0.0))
+        words[at] = (at, known_end, known + share)
+    phrases: dict[int, _Share] = {}
+    for first, share in zip(found.pair_at.tolist(), found.pairs.tolist(), strict=True):
+        if first + 1 == first_again and start < stop:
+            continue
+        at, end = places[first][0], words[places[first + 1][0]][1]
+        _, known_end, known = phrases.get(at, (at, end, 0.0))
+        phrases[at] = (at, known_end, known + share)
+    return sorted(words.values()), sorted(phrases.values())
 
 
 def _evidence(model: ReasonModel, text: str, n_columns: int) -> FloatArray:

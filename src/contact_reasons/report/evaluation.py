@@ -32,10 +32,9 @@ from contact_reasons.evaluation import (
     score_labels,
     score_probabilities,
 )
-from contact_reasons.pipeline import Pipeline, contact_text, load_pipeline
+from contact_reasons.pipeline import Pipeline, load_pipeline, read_contacts
 from contact_reasons.records import Contact, ReasonLabel
 from contact_reasons.taxonomy import distinct_labels, ids_of_labels
-from contact_reasons.text import clean_text
 
 __all__ = ["Evaluation", "evaluate", "evaluate_file", "write_evaluation"]
 
@@ -144,12 +143,12 @@ def evaluate(
         raise RecordError(
             f"{len(texts)} texts and {len(truth)} reasons are given; give one reason, or None, for each text"
         )
-    clean = []
+    contacts = []
     for row, text in enumerate(texts):
         if not isinstance(text, str | Contact):
             raise RecordError(f"texts[{row}] is {shorten(type(text).__name__)}; give a string or a Contact")
-        clean.append(clean_text(text) if isinstance(text, str) else contact_text(text))
-    return _measure(pipeline, clean, ids_of_labels(truth, pipeline.taxonomy), {}, n_threads)
+        contacts.append(Contact(text=text) if isinstance(text, str) else text)
+    return _measure(pipeline, contacts, ids_of_labels(truth, pipeline.taxonomy), {}, n_threads)
 
 
 def evaluate_file(
@@ -199,7 +198,7 @@ def evaluate_file(
     if not truth:
         raise BatchError(f"{source}: no row holds a text in column {text_column!r}; name the column with --text-column")
     read = {"file": Path(source).name, "rows_without_text": file.reading["without_text"]}
-    return _measure(pipeline, file.data.clean, truth, read, 1)
+    return _measure(pipeline, file.contacts, truth, read, 1)
 
 
 def write_evaluation(
@@ -245,10 +244,15 @@ def write_evaluation(
 
 
 def _measure(
-    pipeline: Pipeline, clean: Sequence[str], truth: Sequence[str | None], read: Mapping[str, Any], n_threads: int
+    pipeline: Pipeline,
+    contacts: Sequence[Contact],
+    truth: Sequence[str | None],
+    read: Mapping[str, Any],
+    n_threads: int,
 ) -> Evaluation:
-    if not clean:
+    if not contacts:
         raise RecordError("there are no texts to evaluate on; give at least one")
+    clean = [reading.text for reading in read_contacts(contacts)]
     model, taxonomy = pipeline.bundle.model, pipeline.taxonomy
     said = model.predict(clean, n_threads)
     labels = label_rows(said, model.classes, pipeline.thresholds)

@@ -19,14 +19,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from contact_reasons.text.conversation import customer_side
+from contact_reasons.text.conversation import customer_side, customer_turns
 from contact_reasons.text.lines import plain_lines, unescape
 from contact_reasons.text.mail import strip_history, strip_signature
 from contact_reasons.text.markup import html_to_text
 from contact_reasons.text.masking import mask_personal_data
 from contact_reasons.text.patterns import pattern
 
-__all__ = ["clean_text"]
+__all__ = ["clean_text", "clean_turns"]
 
 
 def clean_text(text: str, subject: str | None = None) -> str:
@@ -37,16 +37,30 @@ def clean_text(text: str, subject: str | None = None) -> str:
     >>> clean_text("<p>Where is it?</p><p>Sent from my iPhone</p>", subject="Re: Order 4711-22")
     'Order [number]\\nWhere is it?'
     """
-    if "<" in text or "&" in text:
-        text = html_to_text(text)
-    text = plain_lines(text)
-    text = customer_side(text)
+    body = _clean_message(customer_side(_plain(text)))
+    if not subject:
+        return body
+    return "\n".join(part for part in (_clean_subject(subject), body) if part)
+
+
+def clean_turns(text: str) -> list[str]:
+    """The customer's clean turns of a chat log, none empty; of any other text, its clean text alone.
+
+    >>> clean_turns("Customer: hi, my code fails\\nAgent: Which code?\\nCustomer: AB12345")
+    ['hi, my code fails', '[number]']
+    """
+    return [clean for turn in customer_turns(_plain(text)) if (clean := _clean_message(turn))]
+
+
+def _plain(text: str) -> str:
+    return plain_lines(html_to_text(text) if "<" in text or "&" in text else text)
+
+
+def _clean_message(text: str) -> str:
     text = strip_history(text)
     text = strip_signature(text)
     text = mask_personal_data(text)
-    lines = [" ".join(line.split()) for line in text.split("\n")]
-    if subject:
-        lines.insert(0, _clean_subject(subject))
+    lines = (" ".join(line.split()) for line in text.split("\n"))
     return "\n".join(line for line in lines if line)
 
 

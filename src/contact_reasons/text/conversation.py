@@ -9,7 +9,7 @@ from typing import Final
 from contact_reasons.text.lines import says_something
 from contact_reasons.text.patterns import pattern
 
-__all__ = ["customer_side"]
+__all__ = ["customer_side", "customer_turns"]
 
 _TURN: Final = pattern(
     r"\s{0,8}[\[(]?(?:\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4},?\s)?(?:\d{1,2}[:.]\d{2}(?:[:.]\d{2})?\s?(?:[ap]\.?m\.?)?)?[\])]?\s?-?\s?"
@@ -65,7 +65,12 @@ _BOT_NAME: Final = pattern(r"\w*[a-z]Bot\Z")
 
 
 def customer_side(text: str) -> str:
-    """The customer's turns of a chat log; any other text comes back as it is.
+    """The customer's turns of a chat log, one below the other; any other text comes back as it is. See `customer_turns`."""
+    return "\n".join(customer_turns(text))
+
+
+def customer_turns(text: str) -> list[str]:
+    """The customer's turns of a chat log; any other text is one turn.
 
     A speaker is known as the customer ("Customer", "Visitor 12") or as the other side ("Agent", "Anna (Advisor)",
     "ShopBot"). A text is a chat log if both sides speak; or the other side does, and some speaker speaks twice or lines bear
@@ -73,7 +78,7 @@ def customer_side(text: str) -> str:
     the whole text is kept.
     """
     if ":" not in text:
-        return text
+        return [text]
     turns: list[tuple[str, list[str]]] = []
     timed = 0
     for line in text.split("\n"):
@@ -95,7 +100,7 @@ def customer_side(text: str) -> str:
     elif sides == {"customer"}:
         wanted = {"customer"}
     else:
-        return text
+        return [text]
     chosen: list[str] = []
     inside = "" in wanted
     for speaker, lines in turns:
@@ -103,10 +108,13 @@ def customer_side(text: str) -> str:
         if role or "" in wanted:
             inside = role in wanted
         if inside:  # an unknown "word:" inside a known speaker's turn is part of it
-            first = f"{speaker}: {lines[0]}" if speaker and not role and "" not in wanted else lines[0]
-            chosen += [first, *lines[1:]]
-    side = "\n".join(chosen)
-    return side if says_something(side) else text
+            is_part = bool(speaker and not role and "" not in wanted)
+            said = "\n".join([f"{speaker}: {lines[0]}" if is_part else lines[0], *lines[1:]])
+            if is_part and chosen:
+                chosen[-1] += f"\n{said}"
+            else:
+                chosen.append(said)
+    return chosen if says_something("\n".join(chosen)) else [text]
 
 
 def _role(speaker: str) -> str:
