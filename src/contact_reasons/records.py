@@ -245,7 +245,8 @@ class Contact:
     customer : Customer, optional
     context : RoutingContext, optional
     turns : tuple of Turn, optional
-        The conversation, when it is known turn by turn; then only the customer's turns are read.
+        The conversation, when it is known turn by turn; then only the customer's turns are read, and of several those that
+        say why the customer writes.
 
     Raises
     ------

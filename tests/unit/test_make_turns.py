@@ -41,7 +41,10 @@ def test_the_shipped_model_of_turns_was_made_from_the_texts_of_the_packs() -> No
 def test_it_tells_texts_of_packs_that_it_has_not_seen_from_small_talk() -> None:
     scores = shipped_turns().manifest.scores
     assert set(scores["packs_not_seen"]) == {file.parents[1].name for file in tool.packs()}
-    assert all(found["roc_area"] > 0.95 for found in (scores["folds"], *scores["packs_not_seen"].values()))
+    areas = [found["roc_area"] for found in scores["packs_not_seen"].values()]
+    assert min(areas) > 0.95
+    page = (ROOT / "docs" / "explanation" / "conversations.md").read_text(encoding="utf-8")
+    assert f"is {min(areas):.2f} to {max(areas):.2f}" in page
 
 
 def test_texts_are_chosen_by_what_they_say_and_not_by_their_place(

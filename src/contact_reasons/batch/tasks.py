@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from contact_reasons.batch.readers import Chunk, Reject, TicketSource, check_string
-from contact_reasons.bundle import model_files
+from contact_reasons.bundle import model_files, shipped_turns
 from contact_reasons.errors import BatchError, RoutingError, nearest
 from contact_reasons.pipeline import Pipeline, check_sound, load_pipeline, read_contacts
 from contact_reasons.records import Contact, ReasonLabel, Recommendation
@@ -250,6 +250,7 @@ class LabelTask(Task):
             **_policy_versions(self.rules),
             "taxonomy": f"{manifest.taxonomy.taxonomy_id} {manifest.taxonomy.version} {manifest.taxonomy.sha256}",
             "model": ", ".join(f"{name} {sha}" for name, sha in sorted(manifest.files.items())),
+            "turns": shipped_turns().manifest.seal,
         }
 
     def tallies(self, results: Mapping[str, Sequence[Any]]) -> dict[str, dict[str, int]]:
