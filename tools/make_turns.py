@@ -47,9 +47,8 @@ _LIBRARIES: Final = ("numpy", "scipy", "scikit-learn")
 
 
 def packs() -> list[Path]:
-    """Training texts of every pack, shipped or in the making, by the pack's name."""
-    found = [*ROOT.glob("taxonomies/*/texts/training.jsonl"), *ROOT.glob("tools/packs/*/texts/training.jsonl")]
-    return sorted(found, key=lambda file: file.parents[1].name)
+    """Training texts of every pack, by the pack's name."""
+    return sorted(ROOT.glob("taxonomies/*/texts/training.jsonl"), key=lambda file: file.parents[1].name)
 
 
 def small_talk(file: Path) -> list[str]:
