@@ -174,7 +174,7 @@ def explanations(run: Run) -> dict[str, Any]:
     sets = {"our test texts, written apart": ([*own.texts], [[reason] if reason else [] for reason in own.reasons])}
     file = run.data / "bitext8k" / "test.jsonl"
     if file.is_file():
-        mapping = json.loads((HERE / "bitext_to_retail.json").read_text())["intents"]
+        mapping = json.loads((HERE / "maps" / "bitext_to_retail.json").read_text())["intents"]
         test = [row for row in rows(file) if row["secondary"] in mapping]
         sets["Bitext shop set, test split"] = (
             [row["text"] for row in test],

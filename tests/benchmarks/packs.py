@@ -24,7 +24,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def carry_over(pipe: cr.Pipeline, sk: Any, training: list[str], data: Path) -> dict[str, Any]:
-    mapping = json.loads((HERE / "bitext_to_retail.json").read_text())["intents"]
+    mapping = json.loads((HERE / "maps" / "bitext_to_retail.json").read_text())["intents"]
     test = rows(data / "bitext8k" / "test.jsonl")
     clean = [cr.clean_text(row["text"]) for row in test]
     repeats = near_repeats(clean, training).tolist()

@@ -143,25 +143,25 @@ def test_one_text_a_reason_is_enough_to_train() -> None:
 
 
 def test_equal_texts_and_equal_groups_stay_on_one_side_of_a_split() -> None:
-    from contact_reasons.classifier.estimator import _fold_keys, _stratified_folds
+    from contact_reasons.classifier.folds import fold_keys, stratified_folds
 
     texts = ["same text", "Same  TEXT", "other", "third", "fourth", "fifth"]
-    folds = _stratified_folds(np.zeros(6, dtype=np.int64), _fold_keys(texts, None, 6), 3)
+    folds = stratified_folds(np.zeros(6, dtype=np.int64), fold_keys(texts, None, 6), 3)
     assert folds[0] == folds[1]
-    grouped = _stratified_folds(np.zeros(6, dtype=np.int64), _fold_keys(texts, ["a", "b", "c", "b", "b", "a"], 6), 3)
+    grouped = stratified_folds(np.zeros(6, dtype=np.int64), fold_keys(texts, ["a", "b", "c", "b", "b", "a"], 6), 3)
     assert grouped[1] == grouped[3] == grouped[4]
     assert grouped[0] == grouped[5]
 
 
 def test_folds_do_not_depend_on_the_order_of_rows() -> None:
-    from contact_reasons.classifier.estimator import _fold_keys, _stratified_folds
+    from contact_reasons.classifier.folds import fold_keys, stratified_folds
 
     target = np.array([0, 1] * 10, dtype=np.int64)
     texts = [f"text {i}" for i in range(20)]
-    keys = _fold_keys(texts, None, 20)
-    folds = _stratified_folds(target, keys, 3)
+    keys = fold_keys(texts, None, 20)
+    folds = stratified_folds(target, keys, 3)
     order = np.random.default_rng(0).permutation(20)
-    assert (_stratified_folds(target[order], [keys[i] for i in order], 3) == folds[order]).all()
+    assert (stratified_folds(target[order], [keys[i] for i in order], 3) == folds[order]).all()
 
 
 def test_a_group_for_each_text_is_required() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import contact_reasons as cr
 from contact_reasons.classifier import ReasonProbabilities
-from contact_reasons.classifier.estimator import _fold_keys
+from contact_reasons.classifier.folds import fold_keys
 from contact_reasons.confidence import Thresholds, fit_thresholds, label_rows
 from contact_reasons.errors import TrainingError
 from contact_reasons.training import LabelledTexts, train
@@ -140,15 +140,15 @@ def test_rows_of_one_customer_are_held_out_together_in_training() -> None:
 def test_an_empty_group_is_no_group() -> None:
     texts = [f"text {letter}" for letter in "bcdfgh"]
     for empty in ("", None, float("nan")):
-        assert len(set(_fold_keys(texts, [empty] * 6, 6))) == 6
-    assert len(set(_fold_keys(texts, [1, 1, "1", "1", 2, 3], 6))) == 4
+        assert len(set(fold_keys(texts, [empty] * 6, 6))) == 6
+    assert len(set(fold_keys(texts, [1, 1, "1", "1", 2, 3], 6))) == 4
 
 
 def test_groups_and_equal_texts_are_joined_until_nothing_is_shared() -> None:
-    keys = _fold_keys(["hello", "Hello!", "bye", "thanks", "bye"], ["a", "b", "b", "c", "d"], 5)
+    keys = fold_keys(["hello", "Hello!", "bye", "thanks", "bye"], ["a", "b", "b", "c", "d"], 5)
     assert keys[1] == keys[2] == keys[4]
     assert keys[3] not in (keys[0], keys[1])
-    assert _fold_keys(["x", "x"], ["a", "b"], 2)[0] == _fold_keys(["x", "x"], ["a", "b"], 2)[1]
+    assert fold_keys(["x", "x"], ["a", "b"], 2)[0] == fold_keys(["x", "x"], ["a", "b"], 2)[1]
 
 
 def test_training_on_one_group_only_is_refused() -> None:

@@ -217,6 +217,8 @@ def test_labelling_says_what_training_meant_with_all_parts() -> None:
         ({"hidden_units": 8.0}, "hidden_units is 8.0"),
         ({"hidden_units": True}, "hidden_units is True"),
         ({"members": 0}, "members is 0; it must be a whole number, at least 1"),
+        ({"word_rows": -1}, "word_rows is -1; it must be a whole number, at least 0"),
+        ({"weight_bits": 9}, "weight_bits is 9; it must be a whole number from 2 to 8"),
         ({"members": "4"}, "members is '4'"),
         ({"calibration_folds": 2.5}, "calibration_folds is 2.5"),
         ({"C": float("nan")}, "C is nan"),
@@ -258,13 +260,13 @@ def test_archives_teachers_and_groups_that_do_not_fit_are_named(more: dict[str, 
 
 def test_groups_may_cover_the_texts_out_of_scope(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[np.ndarray] = []
-    real = estimator._stratified_folds
+    real = estimator.stratified_folds
 
     def folds(*given: Any) -> np.ndarray:
         seen.append(real(*given))
         return seen[-1]
 
-    monkeypatch.setattr(estimator, "_stratified_folds", folds)
+    monkeypatch.setattr(estimator, "stratified_folds", folds)
     settings = {**SMALL, "hidden_units": 0, "calibration_folds": 5}
     groups: list[Any] = [None] * len(TEXTS) + ["spammer"] * len(TINY_OUTSIDE)
     ReasonClassifier(**settings).fit(TEXTS, IDS, out_of_scope=TINY_OUTSIDE, groups=groups)
@@ -430,3 +432,24 @@ def test_train_asks_for_the_named_teacher(tmp_path: Any, monkeypatch: pytest.Mon
     for option in (["--teacher", "minilm"], ["--unlabelled", str(file)]):
         said = run("train", "--pack", "retail", *option, "--out", str(out), code=2)
         assert "go with --labelled" in said
+
+
+@pytest.mark.parametrize("bits", [2, 6, 8])
+def test_weights_take_as_many_bits_as_asked_for(bits: int) -> None:
+    classifier = ReasonClassifier(**SMALL, weight_bits=bits).fit(TEXTS, IDS)
+    arrays = classifier.model_.arrays
+    assert arrays.hidden is not None
+    for rows in (arrays.rows, arrays.hidden.tuned_rows, arrays.hidden.word_rows):
+        assert np.abs(rows).max() == 2 ** (bits - 1) - 1
+
+
+def test_the_most_frequent_words_have_rows() -> None:
+    def word_ids(most: int) -> set[int]:
+        classifier = ReasonClassifier(**SMALL, word_rows=most).fit(TEXTS, IDS)
+        hidden = classifier.model_.arrays.hidden
+        assert hidden is not None
+        return set(hidden.word_ids.tolist())
+
+    assert word_ids(0) == set()
+    assert len(word_ids(3)) == 3
+    assert word_ids(3) < word_ids(6000)

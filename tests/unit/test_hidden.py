@@ -264,7 +264,7 @@ TEXTS = ["refund my parcel", "refunds paref", "", "unknown words", "my refund", 
 @pytest.fixture(scope="module")
 def parts() -> tuple[Vocabulary, Any, Parts]:
     vocabulary = Vocabulary.learn(count_features(TEXTS), len(TEXTS), min_df=1, max_df=1.0)
-    rows = read_rows(vocabulary.transform(TEXTS), vocabulary.is_char, TEXTS, RANDOM_PRIOR)
+    rows = read_rows(vocabulary.transform(TEXTS), vocabulary.is_char, TEXTS, RANDOM_PRIOR, 6000)
     targets = Targets(np.array([0, 1, 2, 2, 0, 1, 2, 0]))
     return vocabulary, rows, fit_parts(rows, targets, 3, _vectors(RANDOM_PRIOR), PartSettings(0.5, None, 6, 2, 0), 1)
 
@@ -277,10 +277,10 @@ def test_an_engine_says_what_training_says_up_to_quantisation(
     """Every rounded weight is off by half a step of its row at most, so scores by no more than that carries through."""
     vocabulary, rows, trained = parts
     mix = Mix(1.7, 0.6, 0.0)
-    arrays = _arrays(trained, mix, vocabulary, rows.word_ids, RANDOM_PRIOR)
+    arrays = _arrays(trained, mix, vocabulary, rows.word_ids, RANDOM_PRIOR, 8)
     vectors = _vectors(RANDOM_PRIOR)
     texts = (*TEXTS, "fund of parcels", "re els", "x" * 20)
-    asked = read_rows(vocabulary.transform(texts), vocabulary.is_char, texts, RANDOM_PRIOR)
+    asked = read_rows(vocabulary.transform(texts), vocabulary.is_char, texts, RANDOM_PRIOR, 6000)
     asked = asked._replace(words=asked.features[:, rows.word_ids])
     said = np.mean([member.scores(asked.tokens, asked.words, vectors) for member in trained.hidden], axis=0)
     wanted = mix.linear * (asked.features @ trained.weights + trained.intercept) + mix.hidden * said

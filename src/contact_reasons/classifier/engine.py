@@ -31,12 +31,16 @@ class SlowPathWarning(UserWarning):
     """The compiled kernel was not built, so that labelling is right but dozens of times slower."""
 
 
-def quantise_rows(weights: npt.NDArray[np.floating[Any]]) -> tuple[Int8Array, Float32Array]:
-    """Each row as whole numbers from -127 to 127 and a factor: the row's largest magnitude / 127. Half floats are widened first.
+def quantise_rows(weights: npt.NDArray[np.floating[Any]], bits: int = 8) -> tuple[Int8Array, Float32Array]:
+    """Each row as whole numbers from -m to m, m = 2^(bits - 1) - 1, and a factor: the row's largest magnitude / m.
+
+    Half floats are widened first. Fewer bits take as much memory, but less in a compressed file.
 
     Parameters
     ----------
     weights : ndarray of float, shape (n_rows, k)
+    bits : int, default=8
+        From 2 to 8.
 
     Returns
     -------
@@ -49,14 +53,15 @@ def quantise_rows(weights: npt.NDArray[np.floating[Any]]) -> tuple[Int8Array, Fl
     >>> rows.tolist(), (scale * 127).tolist()
     ([[64, -127], [0, 0]], [1.0, 0.0])
     """
+    most = 2 ** (bits - 1) - 1
     rows = np.empty(weights.shape, dtype=np.int8)
     scale = np.empty(len(weights), dtype=np.float32)
     for start in range(0, len(weights), _QUANTISED_AT_ONCE):
         some = slice(start, start + _QUANTISED_AT_ONCE)
         values = weights[some].astype(np.result_type(weights, np.float32), copy=False)
-        scale[some] = np.abs(values).max(axis=1, initial=0.0) / 127.0
+        scale[some] = np.abs(values).max(axis=1, initial=0.0) / float(most)
         values = values / np.where(scale[some] > 0, scale[some], np.float32(1))[:, None]
-        rows[some] = np.clip(np.rint(values, out=values), -127, 127, out=values)
+        rows[some] = np.clip(np.rint(values, out=values), -most, most, out=values)
     return rows, scale
 
 

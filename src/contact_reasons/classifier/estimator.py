@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -14,7 +13,8 @@ from sklearn.exceptions import NotFittedError
 from contact_reasons.classifier.archive import Encoder, NeighbourLabels, PriorEncoder, encode
 from contact_reasons.classifier.calibration import Mix, fit_calibration, fit_mix, least_known_share
 from contact_reasons.classifier.engine import HiddenLayer, ModelArrays, quantise_rows
-from contact_reasons.classifier.features import Vocabulary, count_features, count_words, normalise
+from contact_reasons.classifier.features import Vocabulary, count_features, count_words
+from contact_reasons.classifier.folds import distinct, fold_keys, stratified_folds
 from contact_reasons.classifier.hidden import softmax
 from contact_reasons.classifier.model import (
     CalibrationMap,
@@ -63,6 +63,10 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Units of each hidden layer; 0 for linear heads alone.
     members : int, default=4
         Hidden layers, trained from different random starts and averaged; >= 1.
+    word_rows : int, default=6000
+        Words and pairs of words that have a row of their own in the hidden layers, the most frequent ones; >= 0.
+    weight_bits : int, default=8
+        Bits of a weight, 2 to 8. Fewer make smaller compressed files, and change no accuracy that could be measured down to 6.
     calibration_folds : int, default=5
         Held-out folds on which the factors are fitted, >= 2.
     prior : TokenPrior, optional
@@ -103,6 +107,8 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         class_weight: str | None = None,
         hidden_units: int = 128,
         members: int = 4,
+        word_rows: int = 6000,
+        weight_bits: int = 8,
         calibration_folds: int = 5,
         prior: TokenPrior | None = None,
         random_state: int = 0,
@@ -113,6 +119,8 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.class_weight = class_weight
         self.hidden_units = hidden_units
         self.members = members
+        self.word_rows = word_rows
+        self.weight_bits = weight_bits
         self.calibration_folds = calibration_folds
         self.prior = prior
         self.random_state = random_state
@@ -169,8 +177,8 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         index = {reason: i for i, reason in enumerate(classes)}
         labels = np.array([index[reason] for reason in ids] + [len(classes)] * len(outside), dtype=np.int64)
         judged = texts + outside
-        keys = _fold_keys(judged, groups, len(texts))
-        archive = [] if unlabelled is None else _without(as_texts(unlabelled), judged)
+        keys = fold_keys(judged, groups, len(texts))
+        archive = [] if unlabelled is None else distinct(as_texts(unlabelled), judged)
         prior = self.prior or shipped_prior()
         vocabulary, rows = self._read(judged + archive, prior)
         n_columns = len(classes) + (len(outside) >= FEWEST_OUTSIDE)
@@ -181,16 +189,16 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if archive:
             training.learn_from(encode(teacher or PriorEncoder(prior), judged + archive))
 
-        folds = _stratified_folds(labels, keys, self.calibration_folds)
+        folds = stratified_folds(labels, keys, self.calibration_folds)
         held_out, self.mix_ = training.held_out(folds)
         least_known = least_known_share(texts, vocabulary, rows.features.shape[0], self.min_df)
         calibration = training.calibration(held_out, self.mix_, least_known)
         parts = training.fit()
-        arrays = _arrays(parts, self.mix_, vocabulary, rows.word_ids, prior)
+        arrays = _arrays(parts, self.mix_, vocabulary, rows.word_ids, prior, self.weight_bits)
         model = ReasonModel(classes, arrays, calibration)
         if not model.knows_scope and (out_of_scope is None or outside):
             scope = self._fit_scope(model, training, held_out, folds)
-            arrays = _arrays(parts, self.mix_, vocabulary, rows.word_ids, prior, scope)
+            arrays = _arrays(parts, self.mix_, vocabulary, rows.word_ids, prior, self.weight_bits, scope)
             model = ReasonModel(classes, arrays, calibration)
             held_out = np.column_stack([held_out, scope.held_out])
         self.classes_ = np.array(classes)
@@ -220,7 +228,9 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"no word or letter sequence occurs in {self.min_df} texts or more, so there is nothing to learn from; "
                 "give more texts or set min_df=1"
             )
-        return vocabulary, read_rows(vocabulary.weigh(counts, len(texts)), vocabulary.is_char, texts, prior)
+        return vocabulary, read_rows(
+            vocabulary.weigh(counts, len(texts)), vocabulary.is_char, texts, prior, self.word_rows
+        )
 
     def predict(self, X: Any) -> npt.NDArray[np.str_]:
         """Most probable secondary id of each text, shape (n,)."""
@@ -257,7 +267,7 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise TrainingError(
                 f"class_weight is {shorten(self.class_weight)}; {nearest(self.class_weight, ['balanced'])} or None"
             )
-        for name, least in (("hidden_units", 0), ("members", 1), ("random_state", 0)):
+        for name, least in (("hidden_units", 0), ("members", 1), ("word_rows", 0), ("random_state", 0)):
             value = getattr(self, name)
             if not (isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least):
                 raise TrainingError(f"{name} is {shorten(value)}; it must be a whole number, at least {least}")
@@ -265,6 +275,8 @@ class ReasonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise TrainingError(f"random_state is {shorten(self.random_state)}; it must be below 2**32")
         if not (self.n_jobs is None or (isinstance(self.n_jobs, int | np.integer) and self.n_jobs)):
             raise TrainingError(f"n_jobs is {shorten(self.n_jobs)}; it must be None or a whole number other than 0")
+        if not (isinstance(self.weight_bits, int | np.integer) and 2 <= self.weight_bits <= 8):
+            raise TrainingError(f"weight_bits is {shorten(self.weight_bits)}; it must be a whole number from 2 to 8")
         if not (isinstance(self.calibration_folds, int | np.integer) and self.calibration_folds >= 2):
             raise TrainingError(f"calibration_folds is {shorten(self.calibration_folds)}; it must be at least 2")
 
@@ -376,20 +388,21 @@ def _arrays(
     vocabulary: Vocabulary,
     word_ids: IntArray,
     prior: TokenPrior,
+    bits: int,
     scope: ScopeColumn | None = None,
 ) -> ModelArrays:
     """The parts as one set of arrays: hidden layers side by side, factors folded in, the column of `fit_scope` last."""
     weights, intercept = np.float32(mix.linear) * parts.weights, mix.linear * parts.intercept
     if scope is not None:
         weights = np.column_stack([weights, scope.weights])
-    rows, scale = quantise_rows(weights)
+    rows, scale = quantise_rows(weights, bits)
     layer = None
     if parts.hidden:
         share = mix.hidden / len(parts.hidden)
         intercept = intercept + share * np.sum([member.out_bias for member in parts.hidden], axis=0)
         out = np.vstack([member.out for member in parts.hidden]) * np.float32(share)
-        tuned_rows, tuned_scale = quantise_rows(np.hstack([member.tuned for member in parts.hidden]))
-        word_rows, word_scale = quantise_rows(np.hstack([member.words for member in parts.hidden]))
+        tuned_rows, tuned_scale = quantise_rows(np.hstack([member.tuned for member in parts.hidden]), bits)
+        word_rows, word_scale = quantise_rows(np.hstack([member.words for member in parts.hidden]), bits)
         layer = HiddenLayer(
             prior,
             parts.hidden[0].tuned_ids.astype(np.int32),
@@ -405,18 +418,6 @@ def _arrays(
     if scope is not None:
         intercept = np.append(intercept, scope.intercept)
     return ModelArrays(vocabulary, rows, scale, intercept.astype(np.float32), layer)
-
-
-def _without(texts: list[str], known: Sequence[str]) -> list[str]:
-    """Distinct texts that are not known."""
-    seen = {_plain(text) for text in known}
-    kept = []
-    for text in texts:
-        key = _plain(text)
-        if key not in seen:
-            seen.add(key)
-            kept.append(text)
-    return kept
 
 
 def _as_ids(ids: Any, n_texts: int) -> list[str]:
@@ -437,55 +438,3 @@ def as_ids(ids: Any) -> list[str]:
                 "Taxonomy.from_pairs makes ids from labels of your own; texts without a reason go into fit(..., out_of_scope=texts)"
             )
     return result
-
-
-def _fold_keys(texts: Sequence[str], groups: Iterable[Any] | None, n_labelled: int) -> list[str]:
-    """What decides a text's fold: texts that share a group, or are equal once normalised, share a key.
-
-    Groups and texts are joined until nothing is shared any more (connected components), and a component's key is its
-    least hash, so that it depends on neither order nor chance. An empty group joins nothing.
-    """
-    group_of = [] if groups is None else list(groups)
-    if groups is not None and len(group_of) not in (n_labelled, len(texts)):
-        raise TrainingError(f"{n_labelled} texts but {len(group_of)} groups; give one group a text")
-    leader: dict[str, str] = {}
-
-    def find(key: str) -> str:
-        while leader.setdefault(key, key) != key:
-            leader[key] = leader[leader[key]]
-            key = leader[key]
-        return key
-
-    text_keys = []
-    for row, text in enumerate(texts):
-        key = _hash("text\0" + _plain(text))
-        text_keys.append(key)
-        group = group_of[row] if row < len(group_of) else None
-        if group is not None and group == group and group != "":
-            first, second = find(key), find(_hash(f"group\0{type(group).__name__}\0{group}"))
-            low, high = min(first, second), max(first, second)
-            leader[high] = low
-    return [find(key) for key in text_keys]
-
-
-def _plain(text: str) -> str:
-    """What equal texts have in common."""
-    return " ".join(normalise(text).split())
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _stratified_folds(target: IntArray, keys: Sequence[str], n_folds: int) -> IntArray:
-    """A fold for each row: equal keys together, each class spread evenly, in hash order, so without chance."""
-    fold_of_key: dict[str, int] = {}
-    folds = np.empty(len(target), dtype=np.int64)
-    filled = np.zeros((int(target.max()) + 1, n_folds), dtype=np.int64)
-    for row in sorted(range(len(target)), key=lambda row: (keys[row], row)):
-        key, label = keys[row], target[row]
-        if key not in fold_of_key:
-            fold_of_key[key] = int(filled[label].argmin())
-        folds[row] = fold_of_key[key]
-        filled[label, folds[row]] += 1
-    return folds

@@ -31,9 +31,6 @@ FloatArray = npt.NDArray[np.float64]
 Float32Array = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
-MOST_WORD_ROWS = 6000
-"""Words and pairs that have a row in the hidden layer: the most frequent ones."""
-
 _FEWEST_FOR_PROCESSES = 3000
 _MEMBERS_HELD_OUT = 2
 
@@ -91,12 +88,16 @@ class Targets(NamedTuple):
 
 
 def read_rows(
-    features: sparse.csr_matrix, is_char: npt.NDArray[np.bool_], texts: Sequence[str], prior: TokenPrior
+    features: sparse.csr_matrix,
+    is_char: npt.NDArray[np.bool_],
+    texts: Sequence[str],
+    prior: TokenPrior,
+    word_rows: int,
 ) -> TextRows:
     """The matrices of texts whose features are known; of words and pairs the most frequent get a row of their own."""
     frequency = np.bincount(features.indices, minlength=features.shape[1])
     candidates = np.flatnonzero(~is_char)
-    kept = candidates[np.lexsort((candidates, -frequency[candidates]))[:MOST_WORD_ROWS]]
+    kept = candidates[np.lexsort((candidates, -frequency[candidates]))[:word_rows]]
     word_ids = np.sort(kept).astype(np.int64)
     tokenised = prior.tokenise(texts)
     offsets = np.concatenate([[0], np.cumsum([len(tokens) for tokens in tokenised])])

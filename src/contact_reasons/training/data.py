@@ -22,7 +22,7 @@ class Recipe:
 
     Parameters
     ----------
-    C, min_df, class_weight, hidden_units, members, calibration_folds
+    C, min_df, class_weight, hidden_units, members, word_rows, weight_bits, calibration_folds
         As for `ReasonClassifier`.
     wanted_error : float
         Share of wrong answers, among those reported, at which the thresholds aim; in (0, 1).
@@ -35,6 +35,8 @@ class Recipe:
     class_weight: str | None = None
     hidden_units: int = 128
     members: int = 4
+    word_rows: int = 6000
+    weight_bits: int = 8
     calibration_folds: int = 5
     wanted_error: float = 0.1
     seed: int = 0

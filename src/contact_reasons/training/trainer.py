@@ -172,6 +172,8 @@ class _Fitting:
             class_weight=recipe.class_weight,
             hidden_units=recipe.hidden_units,
             members=recipe.members,
+            word_rows=recipe.word_rows,
+            weight_bits=recipe.weight_bits,
             calibration_folds=recipe.calibration_folds,
             random_state=recipe.seed,
         )
