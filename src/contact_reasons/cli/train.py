@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -78,11 +79,12 @@ def train(
         contact-reasons train --pack our-shop
     """
     from contact_reasons.batch.labelled import load_teacher, train_file
-    from contact_reasons.packs import train_pack
+    from contact_reasons.packs import SHIPPED_RECIPE, train_pack
     from contact_reasons.training import Recipe
 
     with errors_shown():
-        recipe = Recipe(wanted_error=wanted_error, seed=seed)
+        sizes = SHIPPED_RECIPE if pack in pack_names() else Recipe()
+        recipe = replace(sizes, wanted_error=wanted_error, seed=seed)
         if pack is not None and labelled is None:
             if unlabelled or teacher != "none":
                 raise TrainingError(
