@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKS ?= $(notdir $(patsubst %/,%,$(wildcard taxonomies/*/)))
 
-.PHONY: demo test test-wheel lint types models prior turns benchmarks slow clean
+.PHONY: demo test test-wheel lint types models prior turns packs-page benchmarks slow clean
 
 demo: $(VENV)/demo.ok
 	@mkdir -p demo
@@ -40,6 +40,10 @@ prior: $(VENV)/teacher.ok
 # Make the model of turns again from small talk and the texts of all packs: a minute. No other model depends on it.
 turns: $(VENV)/demo.ok
 	$(BIN)/python tools/make_turns.py
+
+# Make docs/reference/packs.md again from the taxonomies and policies of the packs: a second.
+packs-page: $(VENV)/demo.ok
+	$(BIN)/python tools/make_packs_page.py
 
 # Not part of the fast suite: statistical and fault-injection tests, and measurements on public texts.
 slow: $(VENV)/test.ok
