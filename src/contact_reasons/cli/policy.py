@@ -120,8 +120,9 @@ def _show_conflicts(analysis: PolicyAnalysis, limit: int | None) -> None:
 def _show_gaps(analysis: PolicyAnalysis, limit: int | None) -> None:
     gaps = analysis.gaps
     more = "" if analysis.gaps_are_all else "at least "
-    texts = {True: "every contact has a rule", None: "whether every contact has a rule"}
-    _say(_mark(analysis.complete), texts.get(analysis.complete, f"no rule answers in {more}{len(gaps)} regions"))
+    _say(
+        _mark(analysis.complete), "every contact has a rule" + (f": none in {more}{len(gaps)} regions" if gaps else "")
+    )
     for gap in gaps[:limit]:
         _show_region(gap, limit)
     _show_more(len(gaps), limit)
