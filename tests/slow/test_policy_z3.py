@@ -54,7 +54,7 @@ def random_when(chance: random.Random, inputs: dict[str, dict[str, Any]], least:
 
 
 def random_policy(chance: random.Random, inputs: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    whens = [random_when(chance, inputs, 0, 3) for _ in range(chance.randint(2, 14))]
+    whens = [random_when(chance, inputs, 1, 3) for _ in range(chance.randint(2, 14))]
     data: dict[str, Any] = {
         "router": "random",
         "version": "1",

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
-from contact_reasons.routing.domains import Cell
-from contact_reasons.routing.proof import (
-    STEP_BUDGET,
-    Box,
-    OutOfSteps,
-    Steps,
-    intersection,
-    merged,
-    minimal_cover,
-    uncovered_boxes,
-)
-from contact_reasons.routing.regions import Region, region_of, witness_of
+from contact_reasons.routing.domains import Cell, Domain
+from contact_reasons.routing.proof import STEP_BUDGET, Box, OutOfSteps, Space, Steps
+from contact_reasons.routing.regions import Region, RegionReader
 from contact_reasons.routing.rulefile import Outcome, Promise, RuleTable
 
 __all__ = [
@@ -27,6 +18,7 @@ __all__ = [
     "PromiseVerdict",
     "as_many_as_possible",
     "box_of",
+    "space_of",
     "verdict_word",
 ]
 
@@ -103,13 +95,17 @@ class PolicyAnalysis:
     def __init__(self, table: RuleTable, budget: int = STEP_BUDGET) -> None:
         self._table, self._budget = table, budget
         self._domains = tuple(table.domains.values())
-        self._everything: Box = tuple(domain.full for domain in self._domains)
-        self._boxes = [box_of(table, rule.when) for rule in table.rules]
-        self._assumed = [box_of(table, when) for when in table.assumed]
+        self._space = space_of(self._domains)
+        self._reader = RegionReader(self._domains, self._space)
+        self._boxes = [self._box(rule.when) for rule in table.rules]
+        self._assumed = [self._box(when) for when in table.assumed]
 
     def __repr__(self) -> str:
         """The policy and the main verdict."""
         return f"PolicyAnalysis({self._table.policy_id!r}, sound={self.sound})"
+
+    def _box(self, when: Mapping[str, Cell]) -> Box:
+        return box_of(self._domains, self._space, when)
 
     # ------------------------------------------------------------------------------------------ completeness
 
@@ -135,9 +131,9 @@ class PolicyAnalysis:
         if self._table.on_no_match is not None:
             return (), True
         found, whole = as_many_as_possible(
-            uncovered_boxes(self._everything, [*self._boxes, *self._assumed], Steps(self._budget))
+            self._space.uncovered(self._space.full, [*self._boxes, *self._assumed], Steps(self._budget))
         )
-        return tuple(region_of(self._domains, box) for box in merged(found)), whole
+        return tuple(self._reader.region(box) for box in self._space.merged(found)), whole
 
     # ------------------------------------------------------------------------------------------ reachability
 
@@ -156,7 +152,7 @@ class PolicyAnalysis:
         hidden, undecided, steps = [], [], Steps(self._budget)
         for i, rule in enumerate(self._table.rules):
             try:
-                cover = minimal_cover(self._boxes[i], self._boxes[:i], self._assumed, steps)
+                cover = self._space.minimal_cover(self._boxes[i], self._boxes[:i], self._assumed, steps)
             except OutOfSteps:
                 undecided.append(rule.id)
                 continue
@@ -184,35 +180,35 @@ class PolicyAnalysis:
 
     def _search_conflicts(self, steps: Steps) -> Iterator[LiveConflict]:
         """By rule: a region where it decides settles all later rules that meet the region."""
-        rules, boxes = self._table.rules, self._boxes
+        rules, boxes, space = self._table.rules, self._boxes, self._space
         for i, rule in enumerate(rules):
-            earlier = [box for box in [*boxes[:i], *self._assumed] if all(intersection(box, boxes[i]))]
+            earlier = [box for box in [*boxes[:i], *self._assumed] if not space.is_empty(box & boxes[i])]
             open_pairs = [
-                (j, shared)
+                (j, boxes[i] & boxes[j])
                 for j in range(i + 1, len(rules))
-                if rules[j].then != rule.then and all(shared := intersection(boxes[i], boxes[j]))
+                if rules[j].then != rule.then and not space.is_empty(boxes[i] & boxes[j])
             ]
             live: dict[int, Box] = {}
             while open_pairs:
                 _, shared = open_pairs[0]
-                region = next(uncovered_boxes(shared, earlier, steps), None)
+                region = next(space.uncovered(shared, earlier, steps), None)
                 if region is not None:
                     steps.take(len(open_pairs))
-                    live |= {k: met for k, box in open_pairs if all(met := intersection(region, box))}
+                    live |= {k: region & box for k, box in open_pairs if not space.is_empty(region & box)}
                 open_pairs = [pair for pair in open_pairs[1:] if pair[0] not in live]
             for j in sorted(live):
-                yield LiveConflict(rule.id, rules[j].id, witness_of(self._domains, live[j]))
+                yield LiveConflict(rule.id, rules[j].id, self._reader.witness(live[j]))
 
     # ------------------------------------------------------------------------------------- inputs and promises
 
     @cached_property
     def unused(self) -> tuple[str, ...]:
         """Inputs on which no rule sets a condition."""
-        return tuple(
-            domain.name
-            for column, domain in enumerate(self._domains)
-            if all(box[column] == domain.full for box in self._boxes)
-        )
+        read: Box = 0
+        for box in self._boxes:
+            read |= self._space.full & ~box
+        masks = self._space.masks(read)
+        return tuple(domain.name for domain, mask in zip(self._domains, masks, strict=True) if not mask)
 
     @cached_property
     def promises(self) -> tuple[PromiseVerdict, ...]:
@@ -221,25 +217,25 @@ class PolicyAnalysis:
         return tuple(self._judge(promise, steps) for promise in self._table.promises)
 
     def _judge(self, promise: Promise, steps: Steps) -> PromiseVerdict:
-        area = box_of(self._table, promise.when)
+        area = self._box(promise.when)
         undecided = False
         outcomes: list[tuple[str | None, Outcome | None, Box]] = [
             (rule.id, rule.then, box) for rule, box in zip(self._table.rules, self._boxes, strict=True)
         ]
-        outcomes.append(("on_no_match" if self._table.on_no_match else None, self._table.on_no_match, self._everything))
+        outcomes.append(("on_no_match" if self._table.on_no_match else None, self._table.on_no_match, self._space.full))
         for i, (rule_id, then, box) in enumerate(outcomes):
             if then is not None and (then.channel in promise.channels) == promise.always:
                 continue
             if then is None and not promise.always:
                 continue
             try:
-                left_out = uncovered_boxes(intersection(box, area), [*self._boxes[:i], *self._assumed], steps)
+                left_out = self._space.uncovered(box & area, [*self._boxes[:i], *self._assumed], steps)
                 region = next(left_out, None)
             except OutOfSteps:
                 undecided = True
                 continue
             if region is not None:
-                return PromiseVerdict(promise.name, False, witness_of(self._domains, region), rule_id)
+                return PromiseVerdict(promise.name, False, self._reader.witness(region), rule_id)
         return PromiseVerdict(promise.name, None if undecided else True)
 
     # ------------------------------------------------------------------------------------------------ summary
@@ -282,9 +278,14 @@ class PolicyAnalysis:
         }
 
 
-def box_of(table: RuleTable, when: Mapping[str, Cell]) -> Box:
-    """The box of some conditions over the inputs of a table whose domains are cut."""
-    return tuple(domain.mask(when[name]) if name in when else domain.full for name, domain in table.domains.items())
+def space_of(domains: Iterable[Domain]) -> Space:
+    """The boxes over domains that are cut."""
+    return Space([domain.n_atoms for domain in domains])
+
+
+def box_of(domains: Iterable[Domain], space: Space, when: Mapping[str, Cell]) -> Box:
+    """The box of some conditions over domains that are cut."""
+    return space.box([domain.mask(when[domain.name]) if domain.name in when else domain.full for domain in domains])
 
 
 def verdict_word(verdict: bool | None, yes: str, no: str) -> str:

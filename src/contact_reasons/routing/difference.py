@@ -15,11 +15,11 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from contact_reasons.errors import PolicyError
-from contact_reasons.routing.analysis import as_many_as_possible, box_of, verdict_word
+from contact_reasons.routing.analysis import as_many_as_possible, box_of, space_of, verdict_word
 from contact_reasons.routing.domains import Cell, Domain, EnumDomain, TreeDomain
 from contact_reasons.routing.numbers import NumberDomain
-from contact_reasons.routing.proof import STEP_BUDGET, Box, OutOfSteps, Steps, intersection, merged, uncovered_boxes
-from contact_reasons.routing.regions import Region, region_of
+from contact_reasons.routing.proof import STEP_BUDGET, Box, OutOfSteps, Space, Steps
+from contact_reasons.routing.regions import Region, RegionReader
 from contact_reasons.routing.rulefile import Outcome, RuleTable
 
 __all__ = ["ChangedRule", "ChannelFlow", "PolicyDifference"]
@@ -104,12 +104,14 @@ class PolicyDifference:
             cells = [cells[name] for table in self._tables for cells in table.all_conditions() if name in cells]
             domain.cut([*cells, *known])
         self._domains = [domain for domain, _ in joint.values()]
-        self._shared = tuple(_mask_of_all(domain, known) for domain, known in joint.values())
-        for name, mask in zip(joint, self._shared, strict=True):
+        shared = [_mask_of_all(domain, known) for domain, known in joint.values()]
+        for name, mask in zip(joint, shared, strict=True):
             if not mask:
                 raise PolicyError(f"input {name!r}: no value is known to both policies, so they cannot be compared")
-        domains = {domain.name: domain for domain in self._domains}
-        self._sides = tuple(_side(table, domains) for table in self._tables)
+        self._space = space_of(self._domains)
+        self._shared = self._space.box(shared)
+        self._reader = RegionReader(self._domains, self._space)
+        self._sides = tuple(_side(table, self._domains, self._space) for table in self._tables)
         self.inputs: tuple[str, ...] = tuple(_input_changes(before, after))
 
     def __repr__(self) -> str:
@@ -196,7 +198,7 @@ class PolicyDifference:
         """Number of cells by deciding rule before and after, without those that both assume impossible."""
         before, after = self._sides
         try:
-            counts = _sweep(self._shared, before.boxes, after.boxes, Steps(self._budget))
+            counts = _sweep(self._space, self._shared, before.boxes, after.boxes, Steps(self._budget))
         except OutOfSteps:
             return None
         return {
@@ -216,28 +218,27 @@ class PolicyDifference:
         for i, j in pairs:
             if not self._differ(i, j):
                 continue
-            region = intersection(self._shared, intersection(before.boxes[i], after.boxes[j]))
-            found, whole = as_many_as_possible(uncovered_boxes(region, [*before.boxes[:i], *after.boxes[:j]], steps))
+            region = self._shared & before.boxes[i] & after.boxes[j]
+            found, whole = as_many_as_possible(
+                self._space.uncovered(region, [*before.boxes[:i], *after.boxes[:j]], steps)
+            )
             if found:
                 share = Fraction(counts[i, j], self._total) if counts else None
-                regions = tuple(self._region(box) for box in merged(found))
+                regions = tuple(self._reader.region(box, within=self._shared) for box in self._space.merged(found))
                 yield ChangedRule(
                     before.names[i], after.names[j], before.outcomes[i], after.outcomes[j], share, regions
                 )
             if not whole:
                 raise OutOfSteps
 
-    def _region(self, box: Box) -> Region:
-        """A region; what holds for all compared values is no condition."""
-        whole = zip(box, self._shared, self._domains, strict=True)
-        shown = tuple(domain.full if mask == shared else mask for mask, shared, domain in whole)
-        return Region(region_of(self._domains, shown).conditions, region_of(self._domains, box).witness)
 
-
-def _sweep(shared: Box, before: Sequence[Box], after: Sequence[Box], steps: Steps) -> Counter[tuple[int, int]]:
+def _sweep(
+    space: Space, compared: Box, before: Sequence[Box], after: Sequence[Box], steps: Steps
+) -> Counter[tuple[int, int]]:
     """Number of cells by first match on both sides; on each side the last box holds everything."""
     n_before = len(before)
-    boxes = [*before, *after]
+    shared = space.masks(compared)
+    boxes = [space.masks(box) for box in (*before, *after)]
     free = [[box[column] & mask == mask for box in boxes] for column, mask in enumerate(shared)]
     order = sorted(range(len(shared)), key=lambda column: sum(free[column]))
     groups = [_groups(column, shared[column], boxes) for column in order]
@@ -278,7 +279,7 @@ def _in_running(active: int, free: int) -> int:
     return active & ((certain & -certain) << 1) - 1
 
 
-def _groups(column: int, mask: int, boxes: Sequence[Box]) -> list[tuple[int, int]]:
+def _groups(column: int, mask: int, boxes: Sequence[tuple[int, ...]]) -> list[tuple[int, int]]:
     """Sets of boxes that hold an atom of a column, each with the number of such atoms."""
     counts: Counter[int] = Counter()
     atom = 0
@@ -296,18 +297,14 @@ def _names(before: RuleTable, after: RuleTable) -> list[str]:
     return list(dict.fromkeys([*before.domains, *after.domains]))
 
 
-def _side(table: RuleTable, domains: dict[str, Domain]) -> _Side:
-    joint = RuleTable(**{name: getattr(table, name) for name in RuleTable.__slots__} | {"domains": domains})
+def _side(table: RuleTable, domains: Sequence[Domain], space: Space) -> _Side:
     n = len(table.assumed)
     last = NO_MATCH if table.on_no_match else NO_RULE
+    whens = [*table.assumed, *(rule.when for rule in table.rules)]
     return _Side(
         (*[IMPOSSIBLE] * n, *(rule.id for rule in table.rules), last),
         (*[None] * n, *(rule.then for rule in table.rules), table.on_no_match),
-        (
-            *(box_of(joint, when) for when in table.assumed),
-            *(box_of(joint, rule.when) for rule in table.rules),
-            tuple(domain.full for domain in domains.values()),
-        ),
+        (*(box_of(domains, space, when) for when in whens), space.full),
     )
 
 

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from contact_reasons.routing.domains import MISSING, BoolDomain, Domain, EnumDomain, TreeDomain
 from contact_reasons.routing.numbers import NumberDomain
-from contact_reasons.routing.proof import Box
+from contact_reasons.routing.proof import Box, Space
 
-__all__ = ["Region", "readable_cell", "region_of", "witness_of"]
+__all__ = ["Region", "RegionReader", "readable_cell"]
 
 
 class Region(NamedTuple):
@@ -27,21 +27,42 @@ class Region(NamedTuple):
     witness: dict[str, Any]
 
 
-def region_of(domains: Sequence[Domain], box: Box) -> Region:
-    """A box that is not empty, as conditions and a contact."""
-    conditions = {
-        domain.name: readable_cell(domain, mask)
-        for domain, mask in zip(domains, box, strict=True)
-        if mask != domain.full
-    }
-    return Region(conditions, witness_of(domains, box))
+class RegionReader:
+    """Writes boxes over some domains, which are cut, as regions.
 
+    Parameters
+    ----------
+    domains : sequence of Domain
+    space : Space
+        Of these domains.
+    """
 
-def witness_of(domains: Sequence[Domain], box: Box) -> dict[str, Any]:
-    """Values of a contact in a box: of each input the first, missing last."""
-    return {
-        domain.name: domain.witness((mask & -mask).bit_length() - 1) for domain, mask in zip(domains, box, strict=True)
-    }
+    def __init__(self, domains: Sequence[Domain], space: Space) -> None:
+        self._domains, self._space = tuple(domains), space
+        self._cells: dict[tuple[int, int], Any] = {}
+
+    def region(self, box: Box, *, within: Box | None = None) -> Region:
+        """A box that is not empty, as conditions and a contact; what holds all over ``within`` is no condition."""
+        whole = self._space.masks(self._space.full if within is None else within)
+        conditions = {
+            domain.name: self._cell(column, mask)
+            for column, (domain, mask) in enumerate(zip(self._domains, self._space.masks(box), strict=True))
+            if mask != whole[column]
+        }
+        return Region(conditions, self.witness(box))
+
+    def witness(self, box: Box) -> dict[str, Any]:
+        """Values of a contact in a box: of each input the first, missing last."""
+        return {
+            domain.name: domain.witness((mask & -mask).bit_length() - 1)
+            for domain, mask in zip(self._domains, self._space.masks(box), strict=True)
+        }
+
+    def _cell(self, column: int, mask: int) -> Any:
+        if (column, mask) not in self._cells:
+            self._cells[column, mask] = readable_cell(self._domains[column], mask)
+        cell = self._cells[column, mask]
+        return list(cell) if isinstance(cell, list) else cell
 
 
 def readable_cell(domain: Domain, mask: int) -> Any:
