@@ -74,7 +74,8 @@ def _check_file(path: Path) -> Iterator[str]:
         yield from map(str, lint_taxonomy(Taxonomy.from_yaml(path)))
         return
     analysis = check_sound(RoutingPolicy.from_yaml(path), path)
-    if analysis.complete is None or any(verdict.kept is None for verdict in analysis.promises):
+    if analysis.complete is None or analysis.undecided or any(verdict.kept is None for verdict in analysis.promises):
         yield "the proof ran out of steps; simplify the rules"
-    for rule_id in analysis.unreachable:
-        yield f"the rule {rule_id!r} can never decide: earlier rules cover it"
+    for rule in analysis.unreachable:
+        cause = f"covered by {', '.join(rule.hidden_by)}" if rule.hidden_by else "no possible contact meets it"
+        yield f"the rule {rule.rule_id!r} can never decide: {cause}"

@@ -356,12 +356,13 @@ def check_sound(policy: RoutingPolicy, source: Path) -> PolicyAnalysis:
     analysis = policy.analyse()
     if analysis.complete is False:
         raise PolicyError(
-            f"{source}: no rule answers a contact with {_show(analysis.gap)}; add a last rule with `when: {{}}`"
+            f"{source}: no rule answers a contact with {_show(analysis.gaps[0].witness)}; add a last rule with `when: {{}}`"
         )
     for verdict in analysis.promises:
         if verdict.kept is False:
+            by = f"by rule {verdict.rule_id!r}" if verdict.rule_id else "because no rule answers"
             raise PolicyError(
-                f"{source}: the promise {verdict.name!r} is broken by rule {verdict.rule_id!r}, for example for a contact with "
+                f"{source}: the promise {verdict.name!r} is broken {by}, for example for a contact with "
                 f"{_show(verdict.counterexample)}; change the rule or the promise"
             )
     return analysis

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks [--only SECTION ...] [--shared FOLDER] [--with-setfit]
 
-Sections: ``accuracy``, ``few-shot``, ``speed``, ``cold-start``, ``packs``, ``carry-over``, ``promise``, ``trust``, ``explanations``, ``tried``; ``pages`` only writes the pages from the figures.
+Sections: ``accuracy``, ``few-shot``, ``speed``, ``cold-start``, ``packs``, ``carry-over``, ``promise``, ``trust``, ``explanations``, ``tried``, ``proofs``; ``pages`` only writes the pages from the figures.
 Reads public texts; nothing of them is kept but counts.
 """
 
@@ -23,13 +23,15 @@ from tests.benchmarks.page import write_pages
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.processes import ROOT
 from tests.benchmarks.promise import promise
+from tests.benchmarks.proofs import proofs
 from tests.benchmarks.run import Run
 from tests.benchmarks.speed import speed
 from tests.benchmarks.tried import tried
 from tests.benchmarks.trust import trust
 
 ENGINE = {"accuracy": accuracy, "few-shot": few_shots, "speed": speed, "cold-start": cold_start}
-SECTIONS = (*ENGINE, "packs", "carry-over", "promise", "trust", "explanations", "tried", "pages")
+ALONE = {"promise": promise, "trust": trust, "tried": tried, "proofs": proofs}
+SECTIONS = (*ENGINE, "packs", "carry-over", "promise", "trust", "explanations", "tried", "proofs", "pages")
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
@@ -48,7 +50,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
 def main(given: Sequence[str]) -> None:
     asked = arguments(given)
     data = Path(asked.shared) / "data"
-    if set(asked.only) != {"pages"} and not data.is_dir():
+    if not set(asked.only) <= {"proofs", "pages"} and not data.is_dir():
         raise SystemExit(f"the public texts are not at {data}; name their parent folder with --shared")
     names = asked.peers or [name for name in PEERS if name != "setfit" or asked.with_setfit]
     file = asked.out / "tests" / "benchmarks" / "results.json"
@@ -71,8 +73,8 @@ def main(given: Sequence[str]) -> None:
                 results["explanations"] = explanations(run)
             elif section == "carry-over":
                 results["carry_over"] = carry_over(run)
-            elif section in ("promise", "trust", "tried"):
-                results[section] = {"promise": promise, "trust": trust, "tried": tried}[section](run)
+            elif section in ALONE:
+                results[section] = ALONE[section](run)
             else:
                 results.setdefault("engine", {})[section.replace("-", "_")] = ENGINE[section](run)
             file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

@@ -11,6 +11,7 @@ from tests.benchmarks.cold_start import cold_start_lines
 from tests.benchmarks.explanations_page import explanation_lines
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.promise_page import promise_lines
+from tests.benchmarks.proofs import proof_lines
 from tests.benchmarks.retail_page import retail_lines
 from tests.benchmarks.tried import tried_lines
 from tests.benchmarks.trust_page import trust_lines
@@ -246,6 +247,7 @@ def page(results: dict[str, Any]) -> str:
         *(trust_lines(results["trust"]) if "trust" in results else []),
         *(explanation_lines(results["explanations"]) if "explanations" in results else []),
         *(tried_lines(results["tried"]) if "tried" in results else []),
+        *(proof_lines(results["proofs"]) if "proofs" in results else []),
     ]
     return "\n".join(lines).rstrip("\n") + "\n"
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from contact_reasons.cli import calibrate, evaluate, explain, label, packs, route, train, validate
+from contact_reasons.cli import calibrate, evaluate, explain, label, packs, policy, route, train, validate
 from contact_reasons.terminal import print_line
 
 __all__ = ["app"]
@@ -47,3 +47,4 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(packs.app, name="packs")
+app.add_typer(policy.app, name="policy")

@@ -1,13 +1,18 @@
 """Routing policies: an ordered table of rules over closed, typed inputs; pure, compiled, provable."""
 
-from contact_reasons.routing.policy import PolicyAnalysis, PromiseVerdict, RoutedColumns, RoutingPolicy, RuleVerdict
+from contact_reasons.routing.analysis import HiddenRule, LiveConflict, PolicyAnalysis, PromiseVerdict
+from contact_reasons.routing.policy import RoutedColumns, RoutingPolicy, RuleVerdict
+from contact_reasons.routing.regions import Region
 from contact_reasons.routing.rulefile import Outcome, Promise, RoutingRule
 
 __all__ = [
+    "HiddenRule",
+    "LiveConflict",
     "Outcome",
     "PolicyAnalysis",
     "Promise",
     "PromiseVerdict",
+    "Region",
     "RoutedColumns",
     "RoutingPolicy",
     "RoutingRule",

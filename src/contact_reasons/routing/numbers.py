@@ -30,6 +30,11 @@ def _number(text: str) -> Number:
     return int(text) if _WHOLE.match(text) else float(text)
 
 
+def _digits(number: Number) -> int:
+    """How long a number is to read; round numbers are short."""
+    return len(repr(number).rstrip("0."))
+
+
 class NumberDomain(Domain):
     """A number between two limits, both included; open-ended where a limit is infinite.
 
@@ -150,6 +155,27 @@ class NumberDomain(Domain):
     def _before(self, limit: Number) -> Number:
         """The last number of the domain below ``limit``."""
 
+    def readable(self, first: Number, last: Number) -> str:
+        """The condition, as a rule's cell writes it, for the stretch from the first up to the last, that one not included.
+
+        Of two ways to write a limit, "at x" and "just after the number before x", the shorter is taken.
+        """
+        below = self._before(last) if last < math.inf else last
+        if first == below:
+            return f"{first!r}"
+        low, high = first <= self._first(self.low), last >= self._after(self.high)
+        before = self._before(first) if first > -math.inf else first
+        starts_at = _digits(first) <= _digits(before)
+        ends_at = _digits(below) <= _digits(last)
+        if high and not low:
+            return f">= {first!r}" if starts_at else f"> {before!r}"
+        if low and not high:
+            return f"<= {below!r}" if ends_at else f"< {last!r}"
+        if last == math.inf:
+            return f"[{first!r}, inf)" if first > -math.inf else "(-inf, inf)"
+        start = "(-inf" if first == -math.inf else f"[{first!r}" if starts_at else f"({before!r}"
+        return f"{start}, {below!r}]" if ends_at else f"{start}, {last!r})"
+
     def from_text(self, text: str) -> Any:
         if text.strip() == "":
             return None
@@ -175,7 +201,7 @@ class RealDomain(NumberDomain):
         return float(limit)
 
     def _after(self, limit: Number) -> Number:
-        return math.nextafter(limit, math.inf)
+        return limit if math.isinf(limit) else math.nextafter(limit, math.inf)
 
     def _before(self, limit: Number) -> Number:
         return math.nextafter(limit, -math.inf)

@@ -7,9 +7,9 @@ proofs about it total.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +17,17 @@ import numpy.typing as npt
 from contact_reasons.errors import PolicyError, RoutingError, nearest, shorten
 from contact_reasons.records import Because, Recommendation
 from contact_reasons.resources import pack_files
+from contact_reasons.routing.analysis import PolicyAnalysis
 from contact_reasons.routing.domains import Domain
-from contact_reasons.routing.proof import STEP_BUDGET, OutOfSteps, uncovered_point
+from contact_reasons.routing.proof import STEP_BUDGET
 from contact_reasons.routing.rulefile import Outcome, Promise, RoutingRule, RuleTable, read_rule_table
 from contact_reasons.taxonomy import Taxonomy
 from contact_reasons.taxonomy.strict_yaml import StrictDocument, load_strict_yaml
 
-__all__ = ["PolicyAnalysis", "PromiseVerdict", "RoutedColumns", "RoutingPolicy", "RuleVerdict"]
+if TYPE_CHECKING:
+    from contact_reasons.routing.difference import PolicyDifference
+
+__all__ = ["RoutedColumns", "RoutingPolicy", "RuleVerdict"]
 
 
 class RoutedColumns(NamedTuple):
@@ -44,26 +48,6 @@ class RoutedColumns(NamedTuple):
     rule_index: npt.NDArray[np.int64]
 
 
-class PromiseVerdict(NamedTuple):
-    """Whether a ``never`` promise holds.
-
-    Parameters
-    ----------
-    name : str
-    kept : bool or None
-        None if the step budget ran out.
-    counterexample : dict or None
-        Values that, routed, break the promise.
-    rule_id : str or None
-        The rule that breaks it.
-    """
-
-    name: str
-    kept: bool | None
-    counterexample: dict[str, Any] | None = None
-    rule_id: str | None = None
-
-
 class RuleVerdict(NamedTuple):
     """What came of one rule for one contact.
 
@@ -79,31 +63,6 @@ class RuleVerdict(NamedTuple):
     rule_id: str
     verdict: str
     failed: tuple[Because, ...] = ()
-
-
-class PolicyAnalysis(NamedTuple):
-    """What was proved about a policy.
-
-    Parameters
-    ----------
-    complete : bool or None
-        Whether every possible contact has a rule; None if the step budget ran out.
-    gap : dict or None
-        Values of a contact that no rule answers.
-    unreachable : tuple of str
-        Rules that can never decide, because earlier ones together cover them.
-    promises : tuple of PromiseVerdict
-    """
-
-    complete: bool | None
-    gap: dict[str, Any] | None
-    unreachable: tuple[str, ...]
-    promises: tuple[PromiseVerdict, ...]
-
-    @property
-    def sound(self) -> bool:
-        """Complete, every rule reachable and every promise kept."""
-        return self.complete is True and not self.unreachable and all(verdict.kept for verdict in self.promises)
 
 
 class RoutingPolicy:
@@ -345,54 +304,33 @@ class RoutingPolicy:
     # -------------------------------------------------------------------------------------------- proof
 
     def analyse(self, *, budget: int = STEP_BUDGET) -> PolicyAnalysis:
-        """Prove completeness, reachability of every rule, and every ``never`` promise.
-
-        Impossible combinations (``assume``) are left out of account.
+        """What can be proved: completeness or the gaps, unreachable rules, live conflicts, promises, unused inputs.
 
         Parameters
         ----------
         budget : int
-            Steps for each question; a verdict that needs more is None.
+            Steps for each part, so that it always ends; what needs more is reported as unknown.
         """
-        everything = tuple(domain.full for domain in self._domains)
-        complete, gap = (
-            self._cover(everything, [*self._boxes, *self._assumed], budget)
-            if self._table.on_no_match is None
-            else (True, None)
-        )
-        unreachable = tuple(
-            rule.id
-            for i, rule in enumerate(self.rules)
-            if self._cover(self._boxes[i], [*self._boxes[:i], *self._assumed], budget)[0] is True
-        )
-        promises = tuple(self._judge(promise, budget) for promise in self.promises)
-        return PolicyAnalysis(complete, gap, unreachable, promises)
+        return PolicyAnalysis(self._table, budget)
 
-    def _judge(self, promise: Promise, budget: int) -> PromiseVerdict:
-        area = self._box(promise.when)
-        undecided = False
-        outcomes = [(rule.id, rule.then, box) for rule, box in zip(self.rules, self._boxes, strict=True)]
-        if self._table.on_no_match is not None:
-            outcomes.append(("on_no_match", self._table.on_no_match, area))
-        for i, (rule_id, then, box) in enumerate(outcomes):
-            if then.channel in promise.channels:
-                region = tuple(own & other for own, other in zip(box, area, strict=True))
-                covered, point = self._cover(region, [*self._boxes[:i], *self._assumed], budget)
-                if point is not None:
-                    return PromiseVerdict(promise.name, False, point, rule_id)
-                undecided = undecided or covered is None
-        return PromiseVerdict(promise.name, None if undecided else True)
+    def difference(self, other: RoutingPolicy, *, budget: int = STEP_BUDGET) -> PolicyDifference:
+        """Where another policy decides otherwise, exactly; nowhere, proved, if they are equal.
 
-    def _cover(
-        self, box: tuple[int, ...], boxes: Sequence[tuple[int, ...]], budget: int
-    ) -> tuple[bool | None, dict[str, Any] | None]:
-        try:
-            point = uncovered_point(box, boxes, budget=budget)
-        except OutOfSteps:
-            return None, None
-        if point is None:
-            return True, None
-        return False, {domain.name: domain.witness(atom) for domain, atom in zip(self._domains, point, strict=True)}
+        Parameters
+        ----------
+        other : RoutingPolicy
+            Such as the changed policy.
+        budget : int
+            As for `analyse`.
+
+        Raises
+        ------
+        PolicyError
+            If an input is of one type here and another there.
+        """
+        from contact_reasons.routing.difference import PolicyDifference
+
+        return PolicyDifference(self._table, other._table, budget)
 
     def _box(self, when: Mapping[str, Any]) -> tuple[int, ...]:
         return tuple(domain.mask(when[domain.name]) if domain.name in when else domain.full for domain in self._domains)

@@ -31,12 +31,13 @@ _TOP: Final = (
     "outputs",
     "assume",
     "never",
+    "always",
     "rules",
 )
 _TYPES: Final = ("tree", "enum", "bool", "int", "real")
 _THEN: Final = ("channel", "priority", "queue", "skills")
 _RULE: Final = ("id", "when", "then", "note")
-_NEVER: Final = ("name", "when", "channel")
+_PROMISE: Final = ("name", "when", "channel")
 _WORD: Final = re.compile(r"[\w-]+\Z")
 _RULE_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}\Z")
 
@@ -63,11 +64,12 @@ class RoutingRule:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """Contacts that meet ``when`` are never sent to ``channels``."""
+    """Contacts that meet ``when`` are never sent to ``channels``; with ``always``, to nothing but these."""
 
     name: str
     when: Mapping[str, Cell]
     channels: tuple[str, ...]
+    always: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +135,13 @@ class _Reader:
             for i, when in enumerate(self.sequence(("assume",), top.get("assume", [])))
         )
         promises = tuple(
-            self.promise(("never", i), entry) for i, entry in enumerate(self.sequence(("never",), top.get("never", [])))
+            self.promise((block, i), entry)
+            for block in ("never", "always")
+            for i, entry in enumerate(self.sequence((block,), top.get(block, [])))
         )
         rules = tuple(self.rule(("rules", i), entry) for i, entry in enumerate(self.sequence(("rules",), top["rules"])))
         self.check_unique(("rules",), [rule.id for rule in rules], "id")
-        self.check_unique(("never",), [promise.name for promise in promises], "name")
+        self.check_promise_names(promises)
         if not rules:
             raise self.fail(("rules",), "there are no rules; write at least one with `when: {}`")
         no_match = top.get("on_no_match", "error")
@@ -252,7 +256,7 @@ class _Reader:
         )
 
     def promise(self, path: KeyPath, data: Any) -> Promise:
-        entry = self.mapping(path, data, _NEVER, required=_NEVER)
+        entry = self.mapping(path, data, _PROMISE, required=_PROMISE)
         channels = self.sequence((*path, "channel"), entry["channel"])
         if not channels:
             raise self.fail((*path, "channel"), "a promise about no channel says nothing; name at least one")
@@ -260,7 +264,17 @@ class _Reader:
             self.text((*path, "name"), entry["name"]),
             self.conditions((*path, "when"), entry["when"]),
             tuple(self.channel((*path, "channel", i), value) for i, value in enumerate(channels)),
+            path[0] == "always",
         )
+
+    def check_promise_names(self, promises: tuple[Promise, ...]) -> None:
+        never = [promise.name for promise in promises if not promise.always]
+        always = [promise.name for promise in promises if promise.always]
+        self.check_unique(("never",), never, "name")
+        self.check_unique(("always",), always, "name")
+        for i, name in enumerate(always):
+            if name in never:
+                raise self.fail(("always", i, "name"), f"{shorten(name)} names a `never` promise too; rename one")
 
     def outcome(self, path: KeyPath, data: Any) -> Outcome:
         entry = self.mapping(path, data, _THEN, required=("channel", "priority"))

@@ -1,0 +1,304 @@
+"""What can be proved about a policy: completeness, reachability, live conflicts, promises; each with what shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
+
+from contact_reasons.routing.domains import Cell, Domain
+from contact_reasons.routing.proof import STEP_BUDGET, Box, OutOfSteps, Space, Steps
+from contact_reasons.routing.regions import Region, RegionReader
+from contact_reasons.routing.rulefile import Outcome, Promise, RuleTable
+
+__all__ = [
+    "HiddenRule",
+    "LiveConflict",
+    "PolicyAnalysis",
+    "PromiseVerdict",
+    "as_many_as_possible",
+    "box_of",
+    "space_of",
+    "verdict_word",
+]
+
+
+T = TypeVar("T")
+
+
+class HiddenRule(NamedTuple):
+    """A rule that can never decide.
+
+    Parameters
+    ----------
+    rule_id : str
+    hidden_by : tuple of str
+        Earlier rules that hide it, together with what is assumed; none of them can be spared. Empty if no possible
+        contact meets the rule's conditions. Other such sets may exist.
+    """
+
+    rule_id: str
+    hidden_by: tuple[str, ...]
+
+
+class LiveConflict(NamedTuple):
+    """Two rules with different outcomes, of which the order decides for some contact.
+
+    Parameters
+    ----------
+    rule_id : str
+        It decides, because it stands first.
+    other_id : str
+        It would have matched too.
+    witness : dict
+        Values of such a contact.
+    """
+
+    rule_id: str
+    other_id: str
+    witness: dict[str, Any]
+
+
+class PromiseVerdict(NamedTuple):
+    """Whether a promise holds.
+
+    Parameters
+    ----------
+    name : str
+    kept : bool or None
+        None if the step budget ran out.
+    counterexample : dict or None
+        Values that, routed, break the promise.
+    rule_id : str or None
+        The rule that breaks it; None if it is kept, or if an ``always`` promise fails because no rule answers.
+    """
+
+    name: str
+    kept: bool | None
+    counterexample: dict[str, Any] | None = None
+    rule_id: str | None = None
+
+
+class PolicyAnalysis:
+    """What was proved about a policy; each part is worked out when it is first asked for.
+
+    Impossible combinations (``assume``) are left out of account.
+
+    Parameters
+    ----------
+    table : RuleTable
+        Of the policy, whose domains are cut.
+    budget : int
+        Steps for each part; what needs more is left undecided.
+    """
+
+    def __init__(self, table: RuleTable, budget: int = STEP_BUDGET) -> None:
+        self._table, self._budget = table, budget
+        self._domains = tuple(table.domains.values())
+        self._space = space_of(self._domains)
+        self._reader = RegionReader(self._domains, self._space)
+        self._boxes = [self._box(rule.when) for rule in table.rules]
+        self._assumed = [self._box(when) for when in table.assumed]
+
+    def __repr__(self) -> str:
+        """The policy and the main verdict."""
+        return f"PolicyAnalysis({self._table.policy_id!r}, sound={self.sound})"
+
+    def _box(self, when: Mapping[str, Cell]) -> Box:
+        return box_of(self._domains, self._space, when)
+
+    # ------------------------------------------------------------------------------------------ completeness
+
+    @property
+    def complete(self) -> bool | None:
+        """Whether every possible contact has a rule; None if the step budget ran out."""
+        if self.gaps:
+            return False
+        return True if self._gaps[1] else None
+
+    @property
+    def gaps(self) -> tuple[Region, ...]:
+        """Disjoint regions of contacts that no rule answers, each with one of them."""
+        return self._gaps[0]
+
+    @property
+    def gaps_are_all(self) -> bool:
+        """Whether `gaps` holds every contact without a rule; False if the step budget ran out."""
+        return self._gaps[1]
+
+    @cached_property
+    def _gaps(self) -> tuple[tuple[Region, ...], bool]:
+        if self._table.on_no_match is not None:
+            return (), True
+        found, whole = as_many_as_possible(
+            self._space.uncovered(self._space.full, [*self._boxes, *self._assumed], Steps(self._budget))
+        )
+        return tuple(self._reader.region(box) for box in self._space.merged(found)), whole
+
+    # ------------------------------------------------------------------------------------------ reachability
+
+    @property
+    def unreachable(self) -> tuple[HiddenRule, ...]:
+        """Rules that can never decide, each with rules that hide it."""
+        return self._reach[0]
+
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """Rules of which it is not known whether they can decide: the step budget ran out."""
+        return self._reach[1]
+
+    @cached_property
+    def _reach(self) -> tuple[tuple[HiddenRule, ...], tuple[str, ...]]:
+        hidden, undecided, steps = [], [], Steps(self._budget)
+        for i, rule in enumerate(self._table.rules):
+            try:
+                cover = self._space.minimal_cover(self._boxes[i], self._boxes[:i], self._assumed, steps)
+            except OutOfSteps:
+                undecided.append(rule.id)
+                continue
+            if cover is not None:
+                hidden.append(HiddenRule(rule.id, tuple(self._table.rules[j].id for j in cover)))
+        return tuple(hidden), tuple(undecided)
+
+    # --------------------------------------------------------------------------------------------- conflicts
+
+    @property
+    def conflicts(self) -> tuple[LiveConflict, ...]:
+        """Pairs of rules with different outcomes whose order decides for some contact: information, no mistake."""
+        return self._conflicts[0]
+
+    @property
+    def conflicts_are_all(self) -> bool:
+        """Whether `conflicts` holds every such pair; False if the step budget ran out."""
+        return self._conflicts[1]
+
+    @cached_property
+    def _conflicts(self) -> tuple[tuple[LiveConflict, ...], bool]:
+        steps = Steps(self._budget)
+        found, whole = as_many_as_possible(self._search_conflicts(steps))
+        return tuple(found), whole
+
+    def _search_conflicts(self, steps: Steps) -> Iterator[LiveConflict]:
+        """By rule: a region where it decides settles all later rules that meet the region."""
+        rules, boxes, space = self._table.rules, self._boxes, self._space
+        for i, rule in enumerate(rules):
+            earlier = [box for box in [*boxes[:i], *self._assumed] if not space.is_empty(box & boxes[i])]
+            open_pairs = [
+                (j, boxes[i] & boxes[j])
+                for j in range(i + 1, len(rules))
+                if rules[j].then != rule.then and not space.is_empty(boxes[i] & boxes[j])
+            ]
+            live: dict[int, Box] = {}
+            while open_pairs:
+                _, shared = open_pairs[0]
+                region = next(space.uncovered(shared, earlier, steps), None)
+                if region is not None:
+                    steps.take(len(open_pairs))
+                    live |= {k: region & box for k, box in open_pairs if not space.is_empty(region & box)}
+                open_pairs = [pair for pair in open_pairs[1:] if pair[0] not in live]
+            for j in sorted(live):
+                yield LiveConflict(rule.id, rules[j].id, self._reader.witness(live[j]))
+
+    # ------------------------------------------------------------------------------------- inputs and promises
+
+    @cached_property
+    def unused(self) -> tuple[str, ...]:
+        """Inputs on which no rule sets a condition."""
+        read: Box = 0
+        for box in self._boxes:
+            read |= self._space.full & ~box
+        masks = self._space.masks(read)
+        return tuple(domain.name for domain, mask in zip(self._domains, masks, strict=True) if not mask)
+
+    @cached_property
+    def promises(self) -> tuple[PromiseVerdict, ...]:
+        """A verdict on each promise, with a contact that breaks it where it is broken."""
+        steps = Steps(self._budget)
+        return tuple(self._judge(promise, steps) for promise in self._table.promises)
+
+    def _judge(self, promise: Promise, steps: Steps) -> PromiseVerdict:
+        area = self._box(promise.when)
+        undecided = False
+        outcomes: list[tuple[str | None, Outcome | None, Box]] = [
+            (rule.id, rule.then, box) for rule, box in zip(self._table.rules, self._boxes, strict=True)
+        ]
+        outcomes.append(("on_no_match" if self._table.on_no_match else None, self._table.on_no_match, self._space.full))
+        for i, (rule_id, then, box) in enumerate(outcomes):
+            if then is not None and (then.channel in promise.channels) == promise.always:
+                continue
+            if then is None and not promise.always:
+                continue
+            try:
+                left_out = self._space.uncovered(box & area, [*self._boxes[:i], *self._assumed], steps)
+                region = next(left_out, None)
+            except OutOfSteps:
+                undecided = True
+                continue
+            if region is not None:
+                return PromiseVerdict(promise.name, False, self._reader.witness(region), rule_id)
+        return PromiseVerdict(promise.name, None if undecided else True)
+
+    # ------------------------------------------------------------------------------------------------ summary
+
+    @property
+    def sound(self) -> bool:
+        """Complete, every rule reachable and every promise kept, all of it proved."""
+        return (
+            self.complete is True
+            and not self.unreachable
+            and not self.undecided
+            and all(verdict.kept for verdict in self.promises)
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, ready for JSON; ``unknown`` stands where the step budget ran out."""
+        return {
+            "policy": {"id": self._table.policy_id, "version": self._table.version, "sha256": self._table.sha256},
+            "rules": len(self._table.rules),
+            "sound": self.sound,
+            "complete": verdict_word(self.complete, "yes", "no"),
+            "gaps": [gap._asdict() for gap in self.gaps],
+            "gaps_are_all": self.gaps_are_all,
+            "unreachable": [{"rule": rule.rule_id, "hidden_by": list(rule.hidden_by)} for rule in self.unreachable],
+            "undecided": list(self.undecided),
+            "promises": [
+                {
+                    "name": verdict.name,
+                    "verdict": verdict_word(verdict.kept, "kept", "broken"),
+                    "counterexample": verdict.counterexample,
+                    "rule": verdict.rule_id,
+                }
+                for verdict in self.promises
+            ],
+            "conflicts": [
+                {"rule": pair.rule_id, "before": pair.other_id, "witness": pair.witness} for pair in self.conflicts
+            ],
+            "conflicts_are_all": self.conflicts_are_all,
+            "unused": list(self.unused),
+        }
+
+
+def space_of(domains: Iterable[Domain]) -> Space:
+    """The boxes over domains that are cut."""
+    return Space([domain.n_atoms for domain in domains])
+
+
+def box_of(domains: Iterable[Domain], space: Space, when: Mapping[str, Cell]) -> Box:
+    """The box of some conditions over domains that are cut."""
+    return space.box([domain.mask(when[domain.name]) if domain.name in when else domain.full for domain in domains])
+
+
+def verdict_word(verdict: bool | None, yes: str, no: str) -> str:
+    """A verdict as a word; None is ``unknown``."""
+    return "unknown" if verdict is None else yes if verdict else no
+
+
+def as_many_as_possible(found: Iterator[T]) -> tuple[list[T], bool]:
+    """What an iterator yields until the step budget runs out, and whether it came to its end."""
+    items: list[T] = []
+    try:
+        for item in found:
+            items.append(item)
+    except OutOfSteps:
+        return items, False
+    return items, True
