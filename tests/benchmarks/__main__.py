@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks [--only SECTION ...] [--shared FOLDER] [--with-setfit]
 
-Sections: ``accuracy``, ``few-shot``, ``speed``, ``cold-start``, ``packs``, ``carry-over``, ``promise``, ``trust``, ``explanations``, ``tried``, ``proofs``; ``pages`` only writes the pages from the figures.
+Sections: ``accuracy``, ``few-shot``, ``speed``, ``cold-start``, ``packs``, ``carry-over``, ``archives``, ``promise``, ``trust``, ``explanations``, ``tried``, ``proofs``; ``pages`` only writes the pages from the figures.
 Reads public texts; nothing of them is kept but counts.
 """
 
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.benchmarks.accuracy import accuracy, few_shots
-from tests.benchmarks.carry_over import carry_over
+from tests.benchmarks.carry_over import archives, carry_over
 from tests.benchmarks.cold_start import cold_start
 from tests.benchmarks.page import write_pages
 from tests.benchmarks.peers import PEERS
@@ -31,7 +31,7 @@ from tests.benchmarks.trust import trust
 
 ENGINE = {"accuracy": accuracy, "few-shot": few_shots, "speed": speed, "cold-start": cold_start}
 ALONE = {"promise": promise, "trust": trust, "tried": tried, "proofs": proofs}
-SECTIONS = (*ENGINE, "packs", "carry-over", "promise", "trust", "explanations", "tried", "proofs", "pages")
+SECTIONS = (*ENGINE, "packs", "carry-over", "archives", "promise", "trust", "explanations", "tried", "proofs", "pages")
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
@@ -73,6 +73,8 @@ def main(given: Sequence[str]) -> None:
                 results["explanations"] = explanations(run)
             elif section == "carry-over":
                 results["carry_over"] = carry_over(run)
+            elif section == "archives":
+                results["archives"] = archives(run)
             elif section in ALONE:
                 results[section] = ALONE[section](run)
             else:

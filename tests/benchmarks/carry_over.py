@@ -76,9 +76,22 @@ class Contacts(NamedTuple):
     left_out: dict[str, int]
 
 
+class Remembering:
+    """MiniLM that encodes each text once in a run."""
+
+    def __init__(self) -> None:
+        self.encoder, self.known = SentenceEncoder(), dict[str, Any]()
+
+    def encode(self, texts: Sequence[str]) -> Any:
+        new = sorted({text for text in texts if text not in self.known}, key=lambda text: (len(text), text))
+        if new:
+            self.known.update(zip(new, self.encoder.encode_now(new), strict=True))
+        return np.array([self.known[text] for text in texts])
+
+
 def carry_over(run: Run) -> dict[str, Any]:
     """Every set with its pack, and MiniLM sentence vectors + logistic regression trained on the same written texts."""
-    encoder, heads, trained = SentenceEncoder(), dict[str, Any](), dict[str, PackTexts]()
+    encoder, heads, trained = Remembering(), dict[str, Any](), dict[str, PackTexts]()
     found = {}
     for each in SETS:
         if each.pack not in trained:
@@ -101,7 +114,7 @@ def pack_texts(pack: str) -> PackTexts:
 
 
 def one_set(
-    run: Run, each: PublicSet, written: PackTexts, head: dict[str, Any], encoder: SentenceEncoder
+    run: Run, each: PublicSet, written: PackTexts, head: dict[str, Any], encoder: Remembering
 ) -> dict[str, Any]:
     test = contacts(run, each, "test", written)
     pipe = cr.load_pipeline(each.pack)
@@ -113,9 +126,6 @@ def one_set(
         said["minilm_read"] = head["model"].predict(encoder.encode([r.once for r in test.reading])).tolist()
         whole = pipe.label_texts(test.whole)
         said["ours_whole"] = [label.ranked[0].reason for label in whole]
-    if each.with_archive:
-        run.say(f"{each.title}: the pack's texts and an archive")
-        said["ours_archive"] = with_archive(run, each, written, encoder, [reading.text for reading in test.reading])
     reported = [(label, reasons) for label, reasons in zip(labels, test.accepted, strict=True) if label.secondary]
     result = {
         "pack": each.pack,
@@ -188,7 +198,7 @@ def as_contact(row: dict[str, Any]) -> cr.Contact:
     return cr.Contact(turns=tuple(cr.Turn(speaker="customer", text=text) for text in said_by_customer(row)))
 
 
-def minilm_head(written: PackTexts, encoder: SentenceEncoder) -> dict[str, Any]:
+def minilm_head(written: PackTexts, encoder: Remembering) -> dict[str, Any]:
     """Logistic regression on sentence vectors, C chosen on a held-out fifth of the written texts."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import train_test_split
@@ -203,12 +213,20 @@ def minilm_head(written: PackTexts, encoder: SentenceEncoder) -> dict[str, Any]:
     return {"choice": best, "model": fit(best, np.arange(len(ids)))}
 
 
-def with_archive(
-    run: Run, each: PublicSet, written: PackTexts, encoder: SentenceEncoder, asked: list[str]
-) -> list[str]:
-    """Answers of a classifier with default settings that learned from the written texts and from the set's own training texts without their labels."""
-    archive = [reading.text for reading in contacts(run, each, "train", None).reading]
-    classifier = cr.ReasonClassifier().fit(
-        written.texts, written.ids, out_of_scope=written.outside, unlabelled=archive, teacher=encoder
-    )
-    return [str(reason) for reason in classifier.predict(asked)]
+def archives(run: Run) -> dict[str, Any]:
+    """A classifier with default settings that learned from a pack's texts and from the set's own training texts without their labels."""
+    encoder, found = Remembering(), {}
+    for each in SETS:
+        if not each.with_archive:
+            continue
+        written = pack_texts(each.pack)
+        test = contacts(run, each, "test", written)
+        archive = [reading.text for reading in contacts(run, each, "train", None).reading]
+        run.say(f"{each.title}: {len(written.texts):,} written texts and an archive of {len(archive):,}")
+        classifier = cr.ReasonClassifier().fit(
+            written.texts, written.ids, out_of_scope=written.outside, unlabelled=archive, teacher=encoder
+        )
+        said = classifier.predict([reading.text for reading in test.reading]).tolist()
+        found[each.title] = {"archive": len(archive), "scores": scores(said, test)}
+        run.say(f"{each.title}: {found[each.title]['scores']['secondary']['share']:.1%}")
+    return {"sets": found, "versions": versions()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.carry_over_page import carry_over_lines
+from tests.benchmarks.carry_over_page import archive_lines, carry_over_lines
 from tests.benchmarks.charts import CHARTS, write_charts
 from tests.benchmarks.cold_start import cold_start_lines
 from tests.benchmarks.explanations_page import explanation_lines
@@ -244,6 +244,7 @@ def page(results: dict[str, Any]) -> str:
         *(promise_lines(results["promise"]) if "promise" in results else []),
         *(retail_lines(results) if "bitext" in results else []),
         *(carry_over_lines(results["carry_over"]) if "carry_over" in results else []),
+        *(archive_lines(results["archives"]) if "archives" in results else []),
         *(trust_lines(results["trust"]) if "trust" in results else []),
         *(explanation_lines(results["explanations"]) if "explanations" in results else []),
         *(tried_lines(results["tried"]) if "tried" in results else []),
