@@ -49,7 +49,9 @@ def test_a_damaged_policy_or_taxonomy_never_raises_from_inside(
     (folder / "policy.yaml").write_bytes(damaged(FILES.policy.read_bytes(), chance))
     (folder / "taxonomy.yaml").write_bytes(damaged(FILES.taxonomy.read_bytes(), chance))
     with contextlib.suppress(PolicyError):
-        cr.RoutingPolicy.from_yaml(folder / "policy.yaml", taxonomy=cr.Taxonomy.load("retail")).analyse(budget=2000).to_dict()
+        cr.RoutingPolicy.from_yaml(folder / "policy.yaml", taxonomy=cr.Taxonomy.load("retail")).analyse(
+            budget=2000
+        ).to_dict()
     with contextlib.suppress(TaxonomyError):
         cr.Taxonomy.from_yaml(folder / "taxonomy.yaml")
 
