@@ -160,7 +160,8 @@ class AuditRecord:
                 "skills": list(said.skills),
                 "rule_id": said.rule_id,
                 "because": [_because(each) for each in said.because],
-            },
+            }
+            | ({} if said.propensity is None else _explored(said)),
             "rules": [
                 {"id": each.rule_id, "verdict": each.verdict}
                 | ({"failed": [_because(one) for one in each.failed]} if each.failed else {})
@@ -180,6 +181,11 @@ class AuditRecord:
 
 def _fields(thing: object, *names: str) -> dict[str, Any]:
     return {name: getattr(thing, name) for name in names}
+
+
+def _explored(said: Recommendation) -> dict[str, Any]:
+    instead_of = None if said.instead_of is None else str(said.instead_of)
+    return {"propensity": said.propensity, "instead_of": instead_of}
 
 
 def _because(because: Because) -> dict[str, Any]:
@@ -238,7 +244,7 @@ def audit_record(
         decisions=() if said is None else _decisions(label, said, classes, thresholds),
         policy=VersionRef(policy.policy_id, policy.version, policy.sha256),
         values=FrozenMapping({name: _plain(value) for name, value in values.items()}),
-        recommendation=policy.route(values),
+        recommendation=policy.route(values, key=contact_id or None),
         rules=policy.verdicts(values),
         text=text,
         explanation=explanation,

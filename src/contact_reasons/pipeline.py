@@ -138,8 +138,8 @@ class Pipeline:
         return second_reasons(self.bundle.model, [reading.once], first=first)[0]
 
     def route(self, contact: Contact, label: ReasonLabel) -> Recommendation:
-        """Where to send a contact that has this label."""
-        return self.policy.route(self.values(contact, label))
+        """Where to send a contact that has this label; only one with an id is explored (`explore:` in the rule file)."""
+        return self.policy.route(self.values(contact, label), key=contact.contact_id or None)
 
     def values(self, contact: Contact, label: ReasonLabel) -> dict[str, Any]:
         """The inputs of the policy, read from a contact and its label.
@@ -223,7 +223,9 @@ class Pipeline:
 
         handled = self.handle(contact) if handled is None else handled
         values = self.values(contact, handled.label)
-        if handled.contact_id != contact.contact_id or handled.recommendation != self.policy.route(values):
+        if handled.contact_id != contact.contact_id or handled.recommendation != self.policy.route(
+            values, key=contact.contact_id or None
+        ):
             raise RecordError(
                 "handled is not what this pipeline makes of the contact: another contact_id, or another recommendation for its label; "
                 "give the contact as it was, and use the pipeline that handled it"

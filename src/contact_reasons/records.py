@@ -378,6 +378,10 @@ class Recommendation:
         Later rules that matched too, in order; they did not decide.
     policy_id : str
     policy_version : str
+    propensity : float, optional
+        Probability, in (0, 1], that a policy which explores sends such a contact to this channel; None if nothing was left to chance.
+    instead_of : Channel or str, optional
+        The rule's channel, if exploration tried another.
     """
 
     channel: Channel | str
@@ -389,11 +393,14 @@ class Recommendation:
     also_matched: tuple[str, ...] = ()
     policy_id: str
     policy_version: str
+    propensity: float | None = None
+    instead_of: Channel | str | None = None
 
     @property
     def why(self) -> str:
         """What the rule read, as one line for people."""
-        return "; ".join(map(str, self.because)) or "no earlier rule applied"
+        read = "; ".join(map(str, self.because)) or "no earlier rule applied"
+        return read if self.instead_of is None else f"{read}; tried in place of {self.instead_of}"
 
 
 LABEL_INPUTS: Final = ("reason", "confidence")

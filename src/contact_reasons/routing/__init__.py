@@ -1,11 +1,13 @@
 """Routing policies: an ordered table of rules over closed, typed inputs; pure, compiled, provable."""
 
 from contact_reasons.routing.analysis import HiddenRule, LiveConflict, PolicyAnalysis, PromiseVerdict
+from contact_reasons.routing.exploration import hash_point
 from contact_reasons.routing.policy import RoutedColumns, RoutingPolicy, RuleVerdict
 from contact_reasons.routing.regions import Region
-from contact_reasons.routing.rulefile import Outcome, Promise, RoutingRule
+from contact_reasons.routing.rulefile import Exploration, Outcome, Promise, RoutingRule
 
 __all__ = [
+    "Exploration",
     "HiddenRule",
     "LiveConflict",
     "Outcome",
@@ -17,4 +19,5 @@ __all__ = [
     "RoutingPolicy",
     "RoutingRule",
     "RuleVerdict",
+    "hash_point",
 ]

@@ -19,6 +19,7 @@ from contact_reasons.records import Because, Recommendation
 from contact_reasons.resources import pack_files
 from contact_reasons.routing.analysis import PolicyAnalysis
 from contact_reasons.routing.domains import Domain
+from contact_reasons.routing.exploration import Explorer
 from contact_reasons.routing.proof import STEP_BUDGET
 from contact_reasons.routing.rulefile import Outcome, Promise, RoutingRule, RuleTable, read_rule_table
 from contact_reasons.taxonomy import Taxonomy
@@ -101,6 +102,8 @@ class RoutingPolicy:
         self._compiled = [self._rules_by_atom(column) for column in range(len(self._domains))]
         self._all_rules = (1 << len(self.rules)) - 1
         self._every_bit = (1 << (len(self.rules) + len(self._assumed))) - 1
+        explore = table.exploration
+        self._explorer = None if explore is None else Explorer(explore, table.promises, table.domains)
 
     def __repr__(self) -> str:
         """Id, version and size."""
@@ -137,7 +140,7 @@ class RoutingPolicy:
 
     # ------------------------------------------------------------------------------------------ routing
 
-    def route(self, values: Mapping[str, Any]) -> Recommendation:
+    def route(self, values: Mapping[str, Any], *, key: str | None = None) -> Recommendation:
         """The recommendation for one contact's values.
 
         A missing value (None, NaN or an absent key) is only allowed for nullable inputs, and meets only conditions that
@@ -147,12 +150,29 @@ class RoutingPolicy:
         ----------
         values : mapping of str to value
             By input name.
+        key : str, optional
+            Id of the contact, by whose hash a policy with `explore:` may try another channel; without it, none is tried.
 
         Raises
         ------
         RoutingError
             If a key is no input of the policy, a value is missing, unknown or of the wrong type, or no rule matches.
         """
+        said = self._route(values)
+        return said if key is None or self._explorer is None else self._explorer.explore(said, values, key)
+
+    def channel_probabilities(self, values: Mapping[str, Any]) -> dict[str, float]:
+        """How probable each channel is for these values over all keys, the rule's channel first: 1 for it unless the policy explores.
+
+        Raises
+        ------
+        RoutingError
+            As `route` does.
+        """
+        channel = self._route(values).channel
+        return {channel: 1.0} if self._explorer is None else self._explorer.probabilities(values, channel)
+
+    def _route(self, values: Mapping[str, Any]) -> Recommendation:
         if not isinstance(values, Mapping):
             raise RoutingError(f"values is a {type(values).__name__}; give a mapping from inputs to values")
         if not values.keys() <= self._names:
@@ -192,7 +212,7 @@ class RoutingPolicy:
         return tuple(verdicts)
 
     def route_many(self, columns: Any) -> RoutedColumns:
-        """Recommendations for many rows, equal to `route` row by row.
+        """Recommendations for many rows, equal to `route` row by row, without exploration.
 
         Parameters
         ----------

@@ -20,12 +20,13 @@ from contact_reasons.schema import KeyPath
 from contact_reasons.taxonomy import Taxonomy
 from contact_reasons.taxonomy.strict_yaml import StrictDocument
 
-__all__ = ["Outcome", "Promise", "RoutingRule", "RuleTable", "read_rule_table"]
+__all__ = ["Exploration", "Outcome", "Promise", "RoutingRule", "RuleTable", "read_rule_table"]
 
 _TOP: Final = (
     "router",
     "version",
     "hit_policy",
+    "explore",
     "on_no_match",
     "inputs",
     "outputs",
@@ -40,6 +41,7 @@ _RULE: Final = ("id", "when", "then", "note")
 _PROMISE: Final = ("name", "when", "channel")
 _WORD: Final = re.compile(r"[\w-]+\Z")
 _RULE_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}\Z")
+_EXPLORE: Final = ("share", "channels", "when", "seed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +66,26 @@ class RoutingRule:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """Contacts that meet ``when`` are never sent to ``channels``; with ``always``, to nothing but these."""
+    """Contacts that meet ``when`` are never sent to ``channels``; with ``always``, to nothing but these; by a rule or by exploration."""
 
     name: str
     when: Mapping[str, Cell]
     channels: tuple[str, ...]
     always: bool = False
+
+    def forbids(self, channel: str) -> bool:
+        """Whether contacts that meet ``when`` must not be sent to this channel."""
+        return (channel in self.channels) != self.always
+
+
+@dataclass(frozen=True, slots=True)
+class Exploration:
+    """Of the contacts that meet ``when``, this share is sent to one of the other ``channels``, drawn by a hash of seed and key."""
+
+    share: float
+    channels: tuple[str, ...]
+    when: Mapping[str, Cell]
+    seed: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +97,7 @@ class RuleTable:
     domains: Mapping[str, Domain]
     rules: tuple[RoutingRule, ...]
     promises: tuple[Promise, ...]
+    exploration: Exploration | None
     assumed: tuple[Mapping[str, Cell], ...]
     on_no_match: Outcome | None
     sha256: str
@@ -92,6 +109,8 @@ class RuleTable:
             yield rule.when
         for promise in self.promises:
             yield promise.when
+        if self.exploration is not None:
+            yield self.exploration.when
         yield from self.assumed
 
 
@@ -151,6 +170,7 @@ class _Reader:
             self.domains,
             rules,
             promises,
+            self.exploration(("explore",), top["explore"]) if "explore" in top else None,
             assumed,
             None if no_match == "error" else self.outcome(("on_no_match",), no_match),
             hashlib.sha256(json.dumps(top, sort_keys=True, default=str).encode("utf-8", "surrogatepass")).hexdigest(),
@@ -267,6 +287,25 @@ class _Reader:
             path[0] == "always",
         )
 
+    def exploration(self, path: KeyPath, data: Any) -> Exploration:
+        entry = self.mapping(path, data, _EXPLORE, required=("share", "channels"))
+        share = self.number((*path, "share"), entry["share"])
+        if not 0 < share < 1:
+            raise self.fail(
+                (*path, "share"), f"{share:g} is not a share of contacts; write one between 0 and 1, such as 0.02"
+            )
+        channels = self.sequence((*path, "channels"), entry["channels"])
+        if not channels:
+            raise self.fail((*path, "channels"), "no channel may be tried; name at least one, or drop `explore`")
+        tried = [self.channel((*path, "channels", i), value) for i, value in enumerate(channels)]
+        self.check_unique((*path, "channels"), tried, "channel")
+        return Exploration(
+            share,
+            tuple(tried),
+            self.conditions((*path, "when"), entry.get("when", {})),
+            self.word((*path, "seed"), entry.get("seed", "1"), "a seed"),
+        )
+
     def check_promise_names(self, promises: tuple[Promise, ...]) -> None:
         never = [promise.name for promise in promises if not promise.always]
         always = [promise.name for promise in promises if promise.always]
@@ -346,11 +385,11 @@ class _Reader:
             return False
         raise self.fail(path, f"this must be true or false, not {shorten(value)}")
 
-    def word(self, path: KeyPath, value: Any) -> str:
+    def word(self, path: KeyPath, value: Any, noun: str = "a reason") -> str:
         text = self.text(path, value)
         if not _WORD.match(text) or text == "missing":
             raise self.fail(
-                path, f"{shorten(text)} is not a reason; use letters, digits, '_' and '-', and not the word missing"
+                path, f"{shorten(text)} is not {noun}; use letters, digits, '_' and '-', and not the word missing"
             )
         return text
 
