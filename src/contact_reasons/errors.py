@@ -11,6 +11,7 @@
     ├── BundleError      a model directory is damaged, tampered with, foreign or of another format
     ├── CalibrationError a sample allows no promise, or a calibration file is damaged or of another model
     ├── PackError        a pack of that name is not there
+    ├── LabError         a log, a load or capacities do not allow the answer that the routing lab was asked for
     └── BatchError       a ticket file, its columns or its unfinished work do not fit the job
 
 A message has four parts: what was wrong (with its value), where, what would be right, what to do.
@@ -26,6 +27,7 @@ __all__ = [
     "BundleError",
     "CalibrationError",
     "ContactReasonsError",
+    "LabError",
     "PackError",
     "PolicyError",
     "RecordError",
@@ -82,6 +84,10 @@ class CalibrationError(ContactReasonsError):
 
 class PackError(ContactReasonsError, LookupError):
     """No such pack."""
+
+
+class LabError(ContactReasonsError, ValueError):
+    """The routing lab cannot answer honestly from what it was given."""
 
 
 class BatchError(ContactReasonsError):

@@ -1,0 +1,385 @@
+r"""What another policy would have brought, estimated from a log whose choices were left to chance in a known way.
+
+Of contact i the log holds the channel :math:`a_i` it was sent to, the outcome :math:`r_i` and the propensity
+:math:`p_i`, the probability with which it was sent there. A policy that sends it to channel a with probability
+:math:`\pi(a \mid i)` gives it the weight :math:`w_i = \pi(a_i \mid i) / p_i`. Contacts count as independent.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from contact_reasons.errors import LabError, nearest, shorten
+from contact_reasons.lab.columns import SUM_TOLERANCE, distribution, matrix, positions, refuse_rows
+from contact_reasons.lab.intervals import (
+    Interval,
+    bernstein_bound,
+    bootstrap_means,
+    normal_interval,
+    percentile_interval,
+)
+from contact_reasons.lab.routing_log import RoutingLog
+
+__all__ = [
+    "PolicyValue",
+    "ValueEstimate",
+    "WeightSummary",
+    "estimate_policy_value",
+    "outcome_means",
+]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+_FEW: Final = 30
+_OFF: Final = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSummary:
+    r"""How much of a log speaks of a policy.
+
+    Parameters
+    ----------
+    contacts : int
+    supported_share : float
+        Share of the policy's choices that the log could have made, in [0, 1].
+    effective_size : float
+        Contacts that would tell as much if chosen by the policy itself, :math:`(\sum w)^2 / \sum w^2` (Kish).
+    largest, mean : float
+        Of the weights; their mean is near 1 if log and propensities are right.
+    zero_share : float
+        Share of contacts that the policy would never have sent where they went.
+    """
+
+    contacts: int
+    supported_share: float
+    effective_size: float
+    largest: float
+    mean: float
+    zero_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class ValueEstimate:
+    """The mean outcome under a policy, by one method.
+
+    Parameters
+    ----------
+    method : str
+    value : float
+    standard_error : float or None
+        None where the sample shows no spread, and for a single contact.
+    interval : Interval or None
+        At 95 %, by the normal distribution; None with ``standard_error``.
+    bootstrap : Interval or None
+        At 95 %, percentiles of resampled logs; None if not asked for or without width.
+    lower_bound : float or None
+        Not above the true value with 95 % assurance, whatever the distribution (empirical Bernstein); None for SNIPS, DM and DR.
+    notes : tuple of str
+        What to know before using the number.
+    """
+
+    method: str
+    value: float
+    standard_error: float | None
+    interval: Interval | None
+    bootstrap: Interval | None
+    lower_bound: float | None
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if self.interval is None:
+            return f"{self.method}: {self.value:.4g}, no interval ({'; '.join(self.notes)})"
+        return f"{self.method}: {self.value:.4g} ({self.interval.low:.4g} to {self.interval.high:.4g})"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyValue:
+    """Estimates of the mean outcome under a policy, and how much of the log stands behind them.
+
+    Parameters
+    ----------
+    estimates : tuple of ValueEstimate
+        IPS, clipped IPS, SNIPS; with a model of outcomes DR, clipped DR and DM, too.
+    weights : WeightSummary
+    logged_mean : float
+        Mean outcome of the log as it was.
+    notes : tuple of str
+        Warnings about the log as a whole.
+    """
+
+    estimates: tuple[ValueEstimate, ...]
+    weights: WeightSummary
+    logged_mean: float
+    notes: tuple[str, ...]
+
+    def __getitem__(self, method: str) -> ValueEstimate:
+        for estimate in self.estimates:
+            if estimate.method == method:
+                return estimate
+        known = [estimate.method for estimate in self.estimates]
+        raise LabError(f"{shorten(method)} was not estimated; {nearest(method, known)}")
+
+    def __str__(self) -> str:
+        w = self.weights
+        lines = [
+            *map(str, self.estimates),
+            f"log as it was: {self.logged_mean:.4g}; contacts {w.contacts}, effective {w.effective_size:.1f}; supported {w.supported_share:.1%}; "
+            f"weights: largest {w.largest:.3g}, mean {w.mean:.3f}, zero {w.zero_share:.1%}",
+            *(f"note: {note}" for note in self.notes),
+        ]
+        return "\n".join(lines)
+
+
+def outcome_means(log: RoutingLog, groups: Sequence[Any], *, pseudo: float = 1.0) -> FloatArray:
+    r"""A plain model of outcomes: the mean of others of the same group and channel, shape (n, k).
+
+    .. math:: \hat q(i, a) = \frac{\sum_{j \ne i,\, g_j = g_i,\, a_j = a} r_j + m\, \bar r_a}{n_{g a} + m}
+
+    A contact's own outcome is left out everywhere (leave-one-out), so that DR stays without bias. Small groups lean on the mean of the channel,
+    and this on the mean of the log, with the weight of m contacts.
+
+    Parameters
+    ----------
+    log : RoutingLog
+    groups : sequence of hashable, length n
+        Such as the reason, or tuples of reason, type and stage.
+    pseudo : float
+        m, above 0.
+
+    Raises
+    ------
+    LabError
+        If groups differ in length from the log.
+
+    Examples
+    --------
+    >>> log = RoutingLog.of(["chat", "chat", "message"], [1, 0, 1], [0.5, 0.5, 0.5], channels=["chat", "message"])
+    >>> outcome_means(log, ["late", "late", "late"]).round(2).tolist()
+    [[0.12, 0.88], [1.0, 1.0], [0.5, 0.5]]
+    """
+    if len(groups) != len(log):
+        raise LabError(f"{len(groups)} groups for {len(log)} contacts; give one a contact")
+    if not pseudo > 0:
+        raise LabError(f"pseudo is {pseudo}; it must be above 0")
+    k, n = len(log.channels), len(log)
+    places: dict[Any, int] = {}
+    group = np.array([places.setdefault(one, len(places)) for one in groups], dtype=np.int64)
+    own = np.zeros((n, k))
+    own[np.arange(n), log.chosen] = 1.0
+    own_sum = own * log.outcome[:, None]
+    flat = group * k + log.chosen
+    counts = np.bincount(flat, minlength=len(places) * k).reshape(-1, k)[group] - own
+    sums = np.bincount(flat, log.outcome, len(places) * k).reshape(-1, k)[group] - own_sum
+    overall = (log.outcome.sum() - log.outcome)[:, None] / max(n - 1, 1)
+    by_channel = (own_sum.sum(axis=0) - own_sum + pseudo * overall) / (own.sum(axis=0) - own + pseudo)
+    means: FloatArray = (sums + pseudo * by_channel) / (counts + pseudo)
+    return means
+
+
+def estimate_policy_value(
+    log: RoutingLog,
+    target: npt.ArrayLike | Sequence[str],
+    *,
+    model: npt.ArrayLike | None = None,
+    clip: float = 10.0,
+    outcome_range: tuple[float, float] = (0.0, 1.0),
+    largest_weight: float | None = None,
+    resamples: int = 0,
+    seed: int = 0,
+    least_support: float = 1.0,
+) -> PolicyValue:
+    r"""The mean outcome that a policy would have had on the contacts of a log.
+
+    =====  ==============================================================================================================
+    IPS    :math:`\frac1n \sum w_i r_i`: right on average if propensities are; wide [1]_
+    SNIPS  :math:`\sum w_i r_i / \sum w_i`: slightly biased, mostly narrower [2]_; standard error by the delta method,
+           :math:`\sqrt{\sum w_i^2 (r_i - \hat v)^2} / \sum w_i`
+    DM     :math:`\frac1n \sum_i \sum_a \pi(a \mid i)\, \hat q(i, a)`: as good as its model; its interval knows nothing of the model's error
+    DR     DM plus :math:`\frac1n \sum w_i (r_i - \hat q(i, a_i))`: right on average if propensities or model are [3]_
+    =====  ==============================================================================================================
+
+    Clipped ones use :math:`\min(w_i, \lambda)`: narrower, and biased. Other standard errors are those of a mean.
+
+    Parameters
+    ----------
+    log : RoutingLog
+    target : array-like of float, shape (n, k), or sequence of str, length n
+        Probability of each channel under the policy, rows adding up to 1; or the one channel of each contact.
+    model : array-like of float, shape (n, k), optional
+        Expected outcome of each contact in each channel, see `outcome_means`; for DM and DR.
+    clip : float
+        :math:`\lambda`, above 0.
+    outcome_range : (float, float)
+        Least and greatest outcome there can be; for the lower bound.
+    largest_weight : float, optional
+        Greatest weight there can be. By default the greatest seen, with which the lower bound may claim too much.
+    resamples : int
+        Bootstrap samples; their time grows with resamples times contacts.
+    seed : int
+        Of the bootstrap.
+    least_support : float
+        In (0, 1]: share of the policy's choices that the log must have been able to make. What the log could not do is missing from IPS and
+        guessed by the others, so lower it with care.
+
+    Raises
+    ------
+    LabError
+        If the log has too little support, with the reason; or an argument is wrong.
+
+    References
+    ----------
+    .. [1] D. G. Horvitz, D. J. Thompson, "A generalization of sampling without replacement from a finite universe", JASA 47 (1952).
+    .. [2] A. Swaminathan, T. Joachims, "The self-normalized estimator for counterfactual learning", NeurIPS (2015).
+    .. [3] M. Dudík, J. Langford, L. Li, "Doubly robust policy evaluation and learning", ICML (2011).
+
+    Examples
+    --------
+    >>> log = RoutingLog.of(["chat", "message", "chat", "message"], [1, 0, 1, 1], [0.5] * 4)
+    >>> print(estimate_policy_value(log, ["chat", "chat", "message", "message"])["SNIPS"].value)
+    1.0
+    """
+    _check_options(clip, outcome_range, resamples, least_support)
+    pi = _target(log, target)
+    low, high = outcome_range
+    outside = (log.outcome < low) | (log.outcome > high)
+    refuse_rows("outcome", log.outcome, outside, f"from {low:g} to {high:g}, or give another outcome_range")
+    at_choice = pi[np.arange(len(log)), log.chosen]
+    weights = at_choice / log.propensity
+    summary = _summary(log, pi, weights)
+    _refuse_without_support(summary, least_support)
+    top = float(weights.max()) if largest_weight is None else float(largest_weight)
+    if not top >= weights.max():
+        raise LabError(
+            f"largest_weight is {top:g}, and the log has a weight of {weights.max():.3g}; give at least that"
+        )
+    terms = {"IPS": weights * log.outcome, "IPS, clipped": np.minimum(weights, clip) * log.outcome}
+    bounds = {"IPS": bernstein_bound(terms["IPS"], _range(outcome_range, top))}
+    if low >= 0:
+        bounds["IPS, clipped"] = bernstein_bound(terms["IPS, clipped"], _range(outcome_range, min(top, clip)))
+    estimates = [_mean_of(method, column) for method, column in terms.items()]
+    estimates.append(_ratio("SNIPS", weights, log.outcome))
+    if model is not None:
+        q = matrix("model", model, pi.shape)
+        direct = np.average(q, axis=1, weights=pi)
+        error = log.outcome - q[np.arange(len(log)), log.chosen]
+        terms |= {
+            "DR": direct + weights * error,
+            "DR, clipped": direct + np.minimum(weights, clip) * error,
+            "DM": direct,
+        }
+        estimates += [_mean_of("DR", terms["DR"]), _mean_of("DR, clipped", terms["DR, clipped"])]
+        estimates.append(_mean_of("DM", direct, "the interval leaves out the error of the model"))
+    drawn = dict(zip((*terms, "weights"), bootstrap_means([*terms.values(), weights], resamples, seed), strict=True))
+    with np.errstate(invalid="ignore"):  # a sample of contacts that all have weight 0 has no ratio
+        drawn["SNIPS"] = drawn["IPS"] / drawn["weights"]
+    finished = [
+        dataclasses.replace(one, bootstrap=percentile_interval(drawn[one.method]), lower_bound=bounds.get(one.method))
+        for one in estimates
+    ]
+    return PolicyValue(tuple(finished), summary, float(log.outcome.mean()), _warnings(summary, weights))
+
+
+# ------------------------------------------------------------------------------------------------ one estimate
+
+
+def _mean_of(method: str, terms: FloatArray, *notes: str) -> ValueEstimate:
+    error = float(terms.std(ddof=1) / math.sqrt(len(terms))) if len(terms) > 1 else 0.0
+    return _estimate(method, float(terms.mean()), error, notes)
+
+
+def _ratio(method: str, weights: FloatArray, outcome: FloatArray) -> ValueEstimate:
+    total = float(weights.sum())
+    value = float((weights * outcome).sum() / total)
+    error = math.sqrt(float((weights**2 * (outcome - value) ** 2).sum())) / total
+    return _estimate(method, value, error, ())
+
+
+def _estimate(method: str, value: float, error: float, notes: tuple[str, ...]) -> ValueEstimate:
+    if error <= 1e-12 * max(1.0, abs(value)):
+        none = "the contacts that count show no spread, so their spread says nothing of the error"
+        return ValueEstimate(method, value, None, None, None, None, (*notes, none))
+    return ValueEstimate(method, value, error, normal_interval(value, error), None, None, notes)
+
+
+def _range(outcome_range: tuple[float, float], largest: float) -> tuple[float, float]:
+    return min(0.0, outcome_range[0] * largest), max(0.0, outcome_range[1] * largest)
+
+
+def _summary(log: RoutingLog, pi: FloatArray, weights: FloatArray) -> WeightSummary:
+    squares = float((weights**2).sum())
+    return WeightSummary(
+        len(log),
+        float((pi * log.possible).sum() / len(log)),
+        float(weights.sum()) ** 2 / squares if squares else 0.0,
+        float(weights.max()),
+        float(weights.mean()),
+        float((weights == 0).mean()),
+    )
+
+
+def _warnings(summary: WeightSummary, weights: FloatArray) -> tuple[str, ...]:
+    notes = []
+    if summary.supported_share < 1 - SUM_TOLERANCE:
+        notes.append(
+            f"{1 - summary.supported_share:.1%} of the policy's choices were impossible in the log: unknown, whatever the intervals say"
+        )
+    if summary.effective_size < _FEW:
+        notes.append(
+            f"the effective size is {summary.effective_size:.1f} contacts; below {_FEW}, intervals are too narrow: log more"
+        )
+    spread = float(weights.std(ddof=1)) / math.sqrt(len(weights)) if len(weights) > 1 else 0.0
+    if summary.supported_share > 1 - SUM_TOLERANCE and abs(summary.mean - 1) > _OFF * spread + SUM_TOLERANCE:
+        notes.append(
+            f"weights average {summary.mean:.3f}, not 1: the propensities or the policy's choices are not those of this log"
+        )
+    return tuple(notes)
+
+
+def _refuse_without_support(summary: WeightSummary, least: float) -> None:
+    cure = "let the serving policy explore (`explore:` in the rule file) and estimate from the log it then writes"
+    if summary.zero_share == 1:
+        raise LabError(
+            "no contact of the log went where the policy would send it, so the log says nothing of it "
+            f"(supported share {summary.supported_share:.1%}); {cure}"
+        )
+    if summary.supported_share < least - SUM_TOLERANCE:
+        raise LabError(
+            f"for {1 - summary.supported_share:.1%} of the policy's choices the log had no chance to do the same (propensity 0: fixed rules): "
+            f"the supported share is {summary.supported_share:.1%}, and {least:.1%} is asked for; {cure}, or keep to the contacts that were explored"
+        )
+
+
+# ----------------------------------------------------------------------------------------------------- checks
+
+
+def _check_options(clip: float, outcome_range: tuple[float, float], resamples: int, least_support: float) -> None:
+    if not clip > 0:
+        raise LabError(f"clip is {clip}; it must be above 0")
+    if not (
+        math.isfinite(outcome_range[0]) and math.isfinite(outcome_range[1]) and outcome_range[0] < outcome_range[1]
+    ):
+        raise LabError(f"outcome_range is {outcome_range}; give two finite numbers, the least first")
+    if resamples < 0:
+        raise LabError(f"resamples is {resamples}; it must be at least 0")
+    if not 0 < least_support <= 1:
+        raise LabError(f"least_support is {least_support}; it must be above 0 and at most 1")
+
+
+def _target(log: RoutingLog, target: Any) -> FloatArray:
+    given = np.asarray(target)
+    if given.ndim == 1 and given.dtype.kind in "UO":
+        if len(given) != len(log):
+            raise LabError(f"target names {len(given)} channels for {len(log)} contacts; give one a contact")
+        pi = np.zeros((len(log), len(log.channels)))
+        pi[np.arange(len(log)), positions(given.tolist(), log.channels)] = 1.0
+        return pi
+    return distribution("target", given, (len(log), len(log.channels)))
