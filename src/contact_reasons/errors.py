@@ -11,6 +11,7 @@
     ├── BundleError      a model directory is damaged, tampered with, foreign or of another format
     ├── CalibrationError a sample allows no promise, or a calibration file is damaged or of another model
     ├── PackError        a pack of that name is not there
+    ├── QueueError       figures of a queue, its agents or its load are impossible
     └── BatchError       a ticket file, its columns or its unfinished work do not fit the job
 
 A message has four parts: what was wrong (with its value), where, what would be right, what to do.
@@ -28,6 +29,7 @@ __all__ = [
     "ContactReasonsError",
     "PackError",
     "PolicyError",
+    "QueueError",
     "RecordError",
     "RoutingError",
     "TaxonomyError",
@@ -82,6 +84,10 @@ class CalibrationError(ContactReasonsError):
 
 class PackError(ContactReasonsError, LookupError):
     """No such pack."""
+
+
+class QueueError(ContactReasonsError, ValueError):
+    """Figures of a queue, its agents or its load are impossible."""
 
 
 class BatchError(ContactReasonsError):

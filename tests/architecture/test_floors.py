@@ -31,6 +31,7 @@ FLOORS = {
     "starter": 3,
     "evaluation": 3,
     "confidence": 4,
+    "lab": 4,
     "several": 4,
     "conversation": 4,
     "training": 5,

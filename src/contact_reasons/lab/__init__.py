@@ -1,0 +1,45 @@
+"""The routing lab: what queues follow from a policy."""
+
+from contact_reasons.lab.feedback import SettledWaits, settle_waits
+from contact_reasons.lab.queues import (
+    QueueFigures,
+    ServiceLevels,
+    Staffing,
+    agents_required,
+    erlang_a,
+    erlang_b,
+    erlang_c,
+    erlang_c_wait_quantile,
+    lines_required,
+    load_at_blocking,
+)
+from contact_reasons.lab.results import ContactLog, Estimate, GroupResult, QueueResult, SimulationResult
+from contact_reasons.lab.setting import AgentGroup, Arrivals, Callback, Duration, Queue
+from contact_reasons.lab.simulation import simulate, simulate_once
+
+__all__ = [
+    "AgentGroup",
+    "Arrivals",
+    "Callback",
+    "ContactLog",
+    "Duration",
+    "Estimate",
+    "GroupResult",
+    "Queue",
+    "QueueFigures",
+    "QueueResult",
+    "ServiceLevels",
+    "SettledWaits",
+    "SimulationResult",
+    "Staffing",
+    "agents_required",
+    "erlang_a",
+    "erlang_b",
+    "erlang_c",
+    "erlang_c_wait_quantile",
+    "lines_required",
+    "load_at_blocking",
+    "settle_waits",
+    "simulate",
+    "simulate_once",
+]
