@@ -4,8 +4,6 @@ from contact_reasons.lab.feedback import SettledWaits, settle_waits
 from contact_reasons.lab.queues import (
     QueueFigures,
     ServiceLevels,
-    Staffing,
-    agents_required,
     erlang_a,
     erlang_b,
     erlang_c,
@@ -16,6 +14,7 @@ from contact_reasons.lab.queues import (
 from contact_reasons.lab.results import ContactLog, Estimate, GroupResult, QueueResult, SimulationResult
 from contact_reasons.lab.setting import AgentGroup, Arrivals, Callback, Duration, Queue
 from contact_reasons.lab.simulation import simulate, simulate_once
+from contact_reasons.lab.staffing import Staffing, agents_required
 
 __all__ = [
     "AgentGroup",

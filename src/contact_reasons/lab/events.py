@@ -66,7 +66,7 @@ class Change(NamedTuple):
     """From a moment on, so many agents of a group (``held`` None), or a queue held or not (``held`` given)."""
 
     seconds: float
-    index: int
+    place: int
     agents: int
     held: bool | None = None
 
@@ -285,12 +285,12 @@ class _Floor:
     def change(self, change: Change, t: float) -> None:
         """A shift begins or ends, or a queue opens or closes."""
         if change.held is not None:
-            self.held[change.index] = change.held
-            for g in () if change.held else self.groups_of[change.index]:
+            self.held[change.place] = change.held
+            for g in () if change.held else self.groups_of[change.place]:
                 for a in range(self.on_shift[g]):
                     self.take(g, a, t)
             return
-        g = change.index
+        g = change.place
         before, self.on_shift[g] = self.on_shift[g], change.agents
         for a in range(change.agents, before):
             if self.loads[g][a]:

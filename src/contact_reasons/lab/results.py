@@ -305,9 +305,11 @@ def _time_within(begin: FloatArray, end: FloatArray, edges: FloatArray) -> Float
         ordered = np.sort(moments)
         sums = np.concatenate([[0.0], np.cumsum(ordered - edges[0])])
         n = np.searchsorted(ordered, edges)
-        return (edges - edges[0]) * n - sums[n]
+        found: FloatArray = (edges - edges[0]) * n - sums[n]
+        return found
 
-    return np.diff(since(begin) - since(end))
+    total: FloatArray = np.diff(since(begin) - since(end))
+    return total
 
 
 def _queue_results(
@@ -341,7 +343,7 @@ def _queue_results(
         zip(*loads, strict=True),
         strict=True,
     )
-    return tuple(QueueResult(*a, *b, ServiceLevelEstimates(*c), *d) for a, b, c, d in rows)
+    return tuple(QueueResult._make((*a, *b, ServiceLevelEstimates(*c), *d)) for a, b, c, d in rows)
 
 
 def _group_results(staffed: FloatArray, used: FloatArray, seconds: FloatArray) -> tuple[GroupResult, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final, Literal, Self
 
 import numpy as np
@@ -184,7 +185,7 @@ class Queue:
             )
         if self.hours is not None:
             flat = [seconds for pair in _pairs(f"{where}: hours", self.hours) for seconds in pair]
-            if any(later <= earlier for earlier, later in zip(flat, flat[1:], strict=False)):
+            if any(later <= earlier for earlier, later in pairwise(flat)):
                 raise QueueError(f"{where}: hours are {shorten(self.hours)}; openings and closings must rise")
 
     def is_open(self, seconds: FloatArray) -> npt.NDArray[np.bool_]:
@@ -192,7 +193,8 @@ class Queue:
         if self.hours is None:
             return np.ones(seconds.shape, dtype=np.bool_)
         edges = np.array([moment for pair in self.hours for moment in pair], dtype=np.float64)
-        return np.searchsorted(edges, seconds, side="right") % 2 == 1
+        inside: npt.NDArray[np.bool_] = np.searchsorted(edges, seconds, side="right") % 2 == 1
+        return inside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,7 +231,7 @@ class AgentGroup:
         shifts = _pairs(f"{where}: agents", self.agents)
         for _, agents in self.agents:
             check_whole(f"{where}: agents", agents)
-        if not shifts or any(later[0] <= earlier[0] for earlier, later in zip(shifts, shifts[1:], strict=False)):
+        if not shifts or any(later[0] <= earlier[0] for earlier, later in pairwise(shifts)):
             raise QueueError(f"{where}: agents are {shorten(self.agents)}; give (from seconds, agents), rising in time")
 
     @classmethod

@@ -313,15 +313,10 @@ def reported_edges(
     begin = check_number("begin_seconds", begin_seconds, low=-math.inf)
     if end_seconds is None:
         last = max((load.end_seconds for load in arrivals.values()), default=-math.inf)
-        exact = all(load.counts is not None for load in arrivals.values())
-        n = (
-            1
-            if math.isinf(last)
-            else math.ceil((last - begin) / step - 1e-9)
-            if exact
-            else math.floor((last - begin) / step) + 1
-        )
-        edges = begin + np.arange(max(n, 1) + 1) * step
+        given = any(load.counts is None for load in arrivals.values())
+        steps = 0.0 if math.isinf(last) else (last - begin) / step
+        n = math.floor(steps) + 1 if given else math.ceil(steps - 1e-9)
+        edges = np.asarray(begin + np.arange(max(n, 1) + 1) * step, dtype=np.float64)
     else:
         end = check_number("end_seconds", end_seconds, above=begin)
         edges = np.append(np.arange(begin, end - 1e-9 * step, step), end)
