@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -146,6 +147,11 @@ def test_erlang_a_is_the_stationary_birth_and_death_chain(
     assert found.occupancy == pytest.approx(p @ np.minimum(states, agents) / agents, rel=1e-8)
 
 
+def area(y: npt.NDArray[np.float64], x: npt.NDArray[np.float64]) -> float:
+    """By the trapezoid rule."""
+    return float(((y[1:] + y[:-1]) / 2 * np.diff(x)).sum())
+
+
 @given(agents=st.integers(1, 25), load=st.floats(0.1, 30), patience=st.floats(5, 600), target=st.floats(0, 300))
 def test_erlang_a_service_levels_are_integrals_over_the_virtual_wait(
     agents: int, load: float, patience: float, target: float
@@ -159,15 +165,15 @@ def test_erlang_a_service_levels_are_integrals_over_the_virtual_wait(
     log_idle = -math.log(erlang_b(agents - 1, load))
     top = max(log_density.max(), log_idle)
     density = rate * np.exp(log_density - top)
-    weight = np.exp(log_idle - top) + np.trapezoid(density, x)
+    weight = np.exp(log_idle - top) + area(density, x)
     density /= weight
     p_now = np.exp(log_idle - top) / weight
     early = x <= target
     stays = np.exp(-x / patience)
-    in_time = p_now + np.trapezoid((density * stays)[early], x[early])
-    served = p_now + np.trapezoid(density * stays, x)
-    in_turn = p_now + np.trapezoid(density[early], x[early])
-    short = np.trapezoid((density * (1 - stays))[early], x[early]) + (1 - in_turn) * -math.expm1(-target / patience)
+    in_time = p_now + area((density * stays)[early], x[early])
+    served = p_now + area(density * stays, x)
+    in_turn = p_now + area(density[early], x[early])
+    short = area((density * (1 - stays))[early], x[early]) + (1 - in_turn) * -math.expm1(-target / patience)
     found = erlang_a(load, handle, handle, agents, patience_seconds=patience, target_seconds=target)
     expected = [in_time, in_time / (1 - short), in_time / served, in_turn]
     assert list(found.service_levels) == pytest.approx(expected, rel=2e-4, abs=2e-6)

@@ -59,6 +59,7 @@ def settle_waits(
     seed: int,
     replications: int = 5,
     interval_seconds: float = 1800.0,
+    begin_seconds: float = 0.0,
     tolerance: float = 0.005,
     damping: float = 0.5,
     max_rounds: int = 20,
@@ -83,7 +84,8 @@ def settle_waits(
     seed : int
         The same contact has the same handle time and patience in all rounds.
     replications : int
-    interval_seconds : float
+    interval_seconds, begin_seconds : float
+        Length of the intervals, and when the first begins; no contact comes before.
     tolerance : float
         Share of all contacts, above 0.
     damping : float
@@ -107,7 +109,11 @@ def settle_waits(
     check_number("tolerance", tolerance, above=0.0, high=1.0)
     step = check_number("damping", damping, above=0.0, high=1.0)
     rounds, runs = check_whole("max_rounds", max_rounds, low=1), check_whole("replications", replications, low=1)
-    edges = reported_edges({"": Arrivals.at(moments)}, interval_seconds, float(np.floor(moments.min())), None)
+    edges = reported_edges({"": Arrivals.at(moments)}, interval_seconds, begin_seconds, None)
+    if moments.min() < begin_seconds:
+        raise QueueError(
+            f"a contact comes at {moments.min():g}, before begin_seconds, {begin_seconds:g}; begin earlier"
+        )
     interval = np.searchsorted(edges, moments, side="right") - 1
 
     def route(waits: FloatArray) -> RoutedColumns:

@@ -38,8 +38,8 @@ class Duration:
 
     Examples
     --------
-    >>> Duration.exponential(180).draw(np.random.default_rng(1), 2).round(1).tolist()
-    [193.2, 55.5]
+    >>> Duration.fixed(180).draw(np.random.default_rng(1), 2).tolist()
+    [180.0, 180.0]
     """
 
     kind: Literal["exponential", "lognormal", "fixed", "sampled"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,8 @@ from contact_reasons.lab.setting import AgentGroup, Arrivals, Queue
 __all__ = ["draws", "reported_edges", "simulate", "simulate_once"]
 
 FloatArray = npt.NDArray[np.float64]
+
+MOST_INTERVALS: Final = 100_000
 
 
 def simulate(
@@ -315,13 +318,11 @@ def reported_edges(
         last = max((load.end_seconds for load in arrivals.values()), default=-math.inf)
         given = any(load.counts is None for load in arrivals.values())
         steps = 0.0 if math.isinf(last) else (last - begin) / step
-        n = math.floor(steps) + 1 if given else math.ceil(steps - 1e-9)
-        edges = np.asarray(begin + np.arange(max(n, 1) + 1) * step, dtype=np.float64)
+        n = max(math.floor(steps) + 1 if given else math.ceil(steps - 1e-9), 1)
+        end = begin + n * step
     else:
         end = check_number("end_seconds", end_seconds, above=begin)
-        edges = np.append(np.arange(begin, end - 1e-9 * step, step), end)
-    if len(edges) > 1_000_000:
-        raise QueueError(
-            f"interval_seconds is {interval_seconds}, which makes {len(edges) - 1:,} intervals; choose longer ones"
-        )
-    return edges
+        n = math.ceil((end - begin) / step - 1e-9)
+    if n > MOST_INTERVALS:
+        raise QueueError(f"interval_seconds is {interval_seconds}, which makes {n:,} intervals; choose longer ones")
+    return np.append(begin + np.arange(n) * step, end)
