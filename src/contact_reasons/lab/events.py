@@ -223,10 +223,8 @@ class _Floor:
         q = self.queue[i]
         self.loads[g][a] += self.units[q]
         self.group[i], self.agent[i] = g, a
-        end = t + self.handle[i]
-        if self.turn[i] == math.inf:
-            self.turn[i] = t
         if self.callback_at[i] <= t:
+            self.turn[i] = min(self.turn[i], t)
             self.tries[i] += 1
             if self.tries[i] != self.contacts.reached_at_try[i]:
                 end = t + self.layout.ring[q]
@@ -234,9 +232,11 @@ class _Floor:
                 self.rings.add(i)
                 heappush(self.pending, (end, i))
                 return
+        else:
+            self.turn[i] = t
         self.start[i] = t
         self.outcome[i] = ANSWERED
-        heappush(self.pending, (end, i))
+        heappush(self.pending, (t + self.handle[i], i))
 
     def step(self) -> None:
         """The next thing to come that is no arrival."""
@@ -246,27 +246,29 @@ class _Floor:
         elif i >= self.n:
             self.place(i - self.n, t)
         else:
-            g, a, loads = self.group[i], self.agent[i], self.loads[self.group[i]]
+            g, a = self.group[i], self.agent[i]
+            loads = self.loads[g]
             if self.rings and i in self.rings:
                 self.ring_off(i, t)
-            load = loads[a] = loads[a] - self.units[self.queue[i]]
+            loads[a] -= self.units[self.queue[i]]
             if a < self.on_shift[g]:
                 self.take(g, a, t)
-            elif not load:
+            elif not loads[a]:
                 self.overtime.append((g, self.off_since[g].pop(a), t))
 
     def take(self, g: int, a: int, t: float) -> None:
         """An agent on shift takes what waits, until it has no room or nothing fits; with room left it is entered as free."""
-        while room := self.capacity - self.loads[g][a]:
+        loads, lines = self.loads[g], self.lines
+        while room := self.capacity - loads[a]:
             best, at = None, -1
             for q in self.serves[g]:
-                line = self.lines[q]
+                line = lines[q]
                 if line and self.units[q] <= room and not self.held[q] and (best is None or line[0] < best):
                     best, at = line[0], q
             if best is None:
-                heappush(self.free[g][self.loads[g][a]], a)
+                heappush(self.free[g][loads[a]], a)
                 return
-            i = heappop(self.lines[at])[1]
+            i = heappop(lines[at])[1]
             if self.leave_at[i] < t:
                 self.turn[i] = t
                 self.outcome[i] = ABANDONED

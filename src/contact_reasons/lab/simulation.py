@@ -324,5 +324,7 @@ def reported_edges(
         end = check_number("end_seconds", end_seconds, above=begin)
         n = math.ceil((end - begin) / step - 1e-9)
     if n > MOST_INTERVALS:
-        raise QueueError(f"interval_seconds is {interval_seconds}, which makes {n:,} intervals; choose longer ones")
+        raise QueueError(
+            f"interval_seconds is {interval_seconds}, which makes {n:,} intervals from {begin:g} s on; choose longer ones, or give begin_seconds"
+        )
     return np.append(begin + np.arange(n) * step, end)
