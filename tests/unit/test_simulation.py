@@ -366,6 +366,7 @@ def test_a_callback_keeps_its_place_and_is_tried_again() -> None:
     assert log.tries.tolist() == [0, 3, 3]
     begins = [span[2] for span in log.missed]
     assert begins == [100, 105, 155, 160, 210, 215]
+    assert log.turn_seconds.tolist() == [0, 99, 103]  # of the first attempt
     reached = Callback(after_seconds=10)
     log = simulate_once([fixed(callback=reached)], [team], {"phone": Arrivals.at([0, 1, 2])}, seed=0)
     assert log.wait_seconds.tolist() == [0, 99, 198]
