@@ -12,6 +12,7 @@
     ├── CalibrationError a sample allows no promise, or a calibration file is damaged or of another model
     ├── PackError        a pack of that name is not there
     ├── LabError         a log, a load or capacities do not allow the answer that the routing lab was asked for
+    ├── QueueError       figures of a queue, its agents or its load are impossible
     └── BatchError       a ticket file, its columns or its unfinished work do not fit the job
 
 A message has four parts: what was wrong (with its value), where, what would be right, what to do.
@@ -30,6 +31,7 @@ __all__ = [
     "LabError",
     "PackError",
     "PolicyError",
+    "QueueError",
     "RecordError",
     "RoutingError",
     "TaxonomyError",
@@ -88,6 +90,10 @@ class PackError(ContactReasonsError, LookupError):
 
 class LabError(ContactReasonsError, ValueError):
     """The routing lab cannot answer honestly from what it was given."""
+
+
+class QueueError(ContactReasonsError, ValueError):
+    """Figures of a queue, its agents or its load are impossible."""
 
 
 class BatchError(ContactReasonsError):
