@@ -213,11 +213,19 @@ def minilm_head(written: PackTexts, encoder: Remembering) -> dict[str, Any]:
     return {"choice": best, "model": fit(best, np.arange(len(ids)))}
 
 
-def archives(run: Run) -> dict[str, Any]:
-    """A classifier with default settings that learned from a pack's texts and from the set's own training texts without their labels."""
-    encoder, found = Remembering(), {}
+def archives(run: Run, known: dict[str, Any], maps: Sequence[str] | None = None) -> dict[str, Any]:
+    """A classifier with default settings that learned from a pack's texts and from the set's own training texts without their labels.
+
+    Parameters
+    ----------
+    known : dict
+        Figures of sets that are not asked for: they are kept.
+    maps : sequence of str, optional
+        Maps of the sets to measure; by default all.
+    """
+    encoder, found = Remembering(), dict(known.get("sets", {}))
     for each in SETS:
-        if not each.with_archive:
+        if not each.with_archive or (maps is not None and each.map not in maps):
             continue
         written = pack_texts(each.pack)
         test = contacts(run, each, "test", written)
@@ -229,4 +237,5 @@ def archives(run: Run) -> dict[str, Any]:
         said = classifier.predict([reading.text for reading in test.reading]).tolist()
         found[each.title] = {"archive": len(archive), "scores": scores(said, test)}
         run.say(f"{each.title}: {found[each.title]['scores']['secondary']['share']:.1%}")
-    return {"sets": found, "versions": versions()}
+    in_order = {each.title: found[each.title] for each in SETS if each.title in found}
+    return {"sets": in_order, "versions": versions()}
