@@ -363,8 +363,8 @@ def _input_changes(before: RuleTable, after: RuleTable) -> Iterator[str]:
                 if only:
                     yield f"{name}: the {which} alone knows {', '.join(only)}"
         if isinstance(one, NumberDomain) and isinstance(other, NumberDomain):
-            limits = [f"[{domain.low:g}, {domain.high:g}]" for domain in (one, other)]
             if (one.low, one.high) != (other.low, other.high):
+                limits = [domain.extent or "any day" for domain in (one, other)]
                 yield f"{name} lies in {limits[0]} in the first, in {limits[1]} in the second"
 
 
