@@ -137,7 +137,7 @@ class NumberDomain(Domain):
     @property
     def extent(self) -> str:
         """The limits, as people read them."""
-        return f"[{self.low:g}, {self.high:g}]"
+        return f"[{self.low!r}, {self.high!r}]"
 
     def readable(self, first: Number, last: Number) -> str:
         """The condition, as a rule's cell writes it, for the stretch from the first up to the last, that one not included.
