@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from contact_reasons.bundle import read_bundle
+from contact_reasons.errors import PolicyError
 from contact_reasons.pipeline import check_sound, load_pipeline
 from contact_reasons.resources import PackFiles, pack_files, pack_names
 from contact_reasons.routing import RoutingPolicy
@@ -73,7 +74,11 @@ def _check_file(path: Path) -> Iterator[str]:
     if not is_policy:
         yield from map(str, lint_taxonomy(Taxonomy.from_yaml(path)))
         return
-    analysis = check_sound(RoutingPolicy.from_yaml(path), path)
+    policy = RoutingPolicy.from_yaml(path)
+    analysis = check_sound(policy, path)
+    tests = policy.run_tests()
+    if not tests.passed:
+        raise PolicyError(f"{path}: {tests}\ncorrect the rules or the tests")
     if analysis.complete is None or analysis.undecided or any(verdict.kept is None for verdict in analysis.promises):
         yield "the proof ran out of steps; simplify the rules"
     for rule in analysis.unreachable:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
@@ -355,6 +355,8 @@ class Because:
             return f"{self.input} is {str(self.value).lower()}"
         if isinstance(self.value, str):
             return f"{self.input} is {self.value}"
+        if isinstance(self.value, date):
+            return f"{self.input} is {self.value:%Y-%m-%d} ({self.condition})"
         return f"{self.input} is {self.value:g} ({self.condition})"
 
 
@@ -428,7 +430,9 @@ CONTEXT_INPUTS: Final = (
 )
 """Policy inputs that come from the routing context, under the same names."""
 
-_KNOWN_INPUTS: Final = frozenset((*LABEL_INPUTS, *CUSTOMER_INPUTS, *CONTEXT_INPUTS, "arrival_channel", "language"))
+_KNOWN_INPUTS: Final = frozenset(
+    (*LABEL_INPUTS, *CUSTOMER_INPUTS, *CONTEXT_INPUTS, "arrival_channel", "date", "language")
+)
 
 
 def routing_values(contact: Contact, label: ReasonLabel) -> dict[str, Any]:
@@ -437,6 +441,7 @@ def routing_values(contact: Contact, label: ReasonLabel) -> dict[str, Any]:
     values: dict[str, Any] = {
         "reason": label.secondary or label.primary,
         "confidence": label.confidence,
+        "date": None if contact.created_at is None else contact.created_at.date(),
         "arrival_channel": contact.arrival_channel,
         "language": contact.language,
         "customer_type": customer.type,

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks [--only SECTION ...] [--shared FOLDER] [--with-setfit]
 
-Sections: ``accuracy``, ``few-shot``, ``speed``, ``cold-start``, ``packs``, ``carry-over``, ``archives``, ``promise``, ``trust``, ``explanations``, ``tried``, ``proofs``; ``pages`` only writes the pages from the figures.
+Sections: ``accuracy``, ``few-shot``, ``speed``, ``cold-start``, ``packs``, ``carry-over``, ``archives``, ``promise``, ``trust``, ``explanations``, ``tried``, ``proofs``, ``routing-speed``; ``pages`` only writes the pages from the figures.
 Reads public texts; nothing of them is kept but counts.
 """
 
@@ -24,6 +24,7 @@ from tests.benchmarks.peers import PEERS
 from tests.benchmarks.processes import ROOT
 from tests.benchmarks.promise import promise
 from tests.benchmarks.proofs import proofs
+from tests.benchmarks.routing_speed import routing_speed
 from tests.benchmarks.run import Run
 from tests.benchmarks.speed import speed
 from tests.benchmarks.tried import tried
@@ -31,7 +32,8 @@ from tests.benchmarks.trust import trust
 
 ENGINE = {"accuracy": accuracy, "few-shot": few_shots, "speed": speed, "cold-start": cold_start}
 ALONE = {"promise": promise, "trust": trust, "tried": tried, "proofs": proofs}
-SECTIONS = (*ENGINE, "packs", "carry-over", "archives", "promise", "trust", "explanations", "tried", "proofs", "pages")
+MORE = ("packs", "carry-over", "archives", "promise", "trust", "explanations", "tried", "proofs", "routing-speed")
+SECTIONS = (*ENGINE, *MORE, "pages")
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
@@ -72,6 +74,8 @@ def main(given: Sequence[str]) -> None:
                 from tests.benchmarks.explanations import explanations
 
                 results["explanations"] = explanations(run)
+            elif section == "routing-speed":
+                results["routing_speed"] = routing_speed(run)
             elif section == "carry-over":
                 results["carry_over"] = carry_over(run)
             elif section == "archives":

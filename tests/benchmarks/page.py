@@ -13,6 +13,7 @@ from tests.benchmarks.peers import PEERS
 from tests.benchmarks.promise_page import promise_lines
 from tests.benchmarks.proofs import proof_lines
 from tests.benchmarks.retail_page import retail_lines
+from tests.benchmarks.routing_speed import routing_speed_lines
 from tests.benchmarks.tried import tried_lines
 from tests.benchmarks.trust_page import trust_lines
 
@@ -247,6 +248,7 @@ def page(results: dict[str, Any]) -> str:
         *(archive_lines(results["archives"]) if "archives" in results else []),
         *(trust_lines(results["trust"]) if "trust" in results else []),
         *(explanation_lines(results["explanations"]) if "explanations" in results else []),
+        *(routing_speed_lines(results["routing_speed"]) if "routing_speed" in results else []),
         *(tried_lines(results["tried"]) if "tried" in results else []),
         *(proof_lines(results["proofs"]) if "proofs" in results else []),
     ]

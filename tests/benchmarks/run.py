@@ -31,6 +31,10 @@ DISTRIBUTIONS = (
     "torch",
     "setfit",
     "mapie",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "zen-engine",
 )
 
 

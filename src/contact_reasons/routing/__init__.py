@@ -2,8 +2,10 @@
 
 from contact_reasons.routing.analysis import HiddenRule, LiveConflict, PolicyAnalysis, PromiseVerdict
 from contact_reasons.routing.exploration import hash_point
-from contact_reasons.routing.policy import RoutedColumns, RoutingPolicy, RuleVerdict
+from contact_reasons.routing.filetests import PolicyTest, PolicyTestReport, PolicyTestResult
+from contact_reasons.routing.policy import RoutingPolicy, RuleVerdict
 from contact_reasons.routing.regions import Region
+from contact_reasons.routing.routed import RoutedColumns
 from contact_reasons.routing.rulefile import Exploration, Outcome, Promise, RoutingRule
 
 __all__ = [
@@ -12,6 +14,9 @@ __all__ = [
     "LiveConflict",
     "Outcome",
     "PolicyAnalysis",
+    "PolicyTest",
+    "PolicyTestReport",
+    "PolicyTestResult",
     "Promise",
     "PromiseVerdict",
     "Region",

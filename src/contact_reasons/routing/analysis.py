@@ -203,12 +203,13 @@ class PolicyAnalysis:
 
     @cached_property
     def unused(self) -> tuple[str, ...]:
-        """Inputs on which no rule sets a condition."""
+        """Inputs on which no rule sets a condition, but for the day, which the policy itself may read."""
         read: Box = 0
         for box in self._boxes:
             read |= self._space.full & ~box
         masks = self._space.masks(read)
-        return tuple(domain.name for domain, mask in zip(self._domains, masks, strict=True) if not mask)
+        pairs = zip(self._domains, masks, strict=True)
+        return tuple(domain.name for domain, mask in pairs if not mask and domain.kind != "date")
 
     @cached_property
     def promises(self) -> tuple[PromiseVerdict, ...]:

@@ -362,10 +362,8 @@ def _input_changes(before: RuleTable, after: RuleTable) -> Iterator[str]:
                 only = [str(value) for value in own if value not in others]
                 if only:
                     yield f"{name}: the {which} alone knows {', '.join(only)}"
-        if isinstance(one, NumberDomain) and isinstance(other, NumberDomain):
-            limits = [f"[{domain.low:g}, {domain.high:g}]" for domain in (one, other)]
-            if (one.low, one.high) != (other.low, other.high):
-                yield f"{name} lies in {limits[0]} in the first, in {limits[1]} in the second"
+        if isinstance(one, NumberDomain) and isinstance(other, NumberDomain) and one.extent != other.extent:
+            yield f"{name} lies in {one.extent or 'all days'} in the first, in {other.extent or 'all days'} in the second"
 
 
 def _channel(then: Outcome | None) -> str | None:

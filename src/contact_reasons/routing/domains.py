@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from contact_reasons.errors import PolicyError, RoutingError, nearest, shorten
 
@@ -26,7 +25,6 @@ __all__ = [
 ]
 
 MISSING: Final = "missing"
-AtomArray = npt.NDArray[np.int64]
 Number = int | float
 
 _TRUE, _FALSE = ("true", "True"), ("false", "False")
@@ -148,40 +146,6 @@ class Domain(ABC):
         self.atom(value)
         return value
 
-    def atoms(self, column: Any) -> AtomArray:
-        """The atom of each value of a column, shape (n,).
-
-        Raises
-        ------
-        RoutingError
-            Listing every unknown value with how often and where it occurs first.
-        """
-        values = _as_list(column)
-        out = np.empty(len(values), dtype=np.int64)
-        cache: dict[Any, int] = {}
-        wrong: dict[str, list[int]] = {}
-        first: RoutingError | None = None
-        for row, value in enumerate(values):
-            try:
-                out[row] = cache[value.__class__, value]
-            except (KeyError, TypeError):
-                try:
-                    out[row] = self.atom(value)
-                    cache[value.__class__, value] = int(out[row])
-                except RoutingError as exc:
-                    first = first or exc
-                    wrong.setdefault(shorten(value), []).append(row)
-        if first is not None:
-            raise self._wrong_column(first, wrong)
-        return out
-
-    def _wrong_column(self, first: RoutingError, wrong: Mapping[str, Sequence[int]]) -> RoutingError:
-        listed = ", ".join(
-            f"{value} ({len(rows)} x, first in row {rows[0]})" for value, rows in list(wrong.items())[:8]
-        )
-        more = f" and {len(wrong) - 8} more values" if len(wrong) > 8 else ""
-        return RoutingError(f"{first} In this column: {listed}{more}.")
-
     def refuse(self, value: Any, right: str) -> RoutingError:
         """The error for a value, with what would be right."""
         what = "missing" if is_missing(value) else shorten(value)
@@ -200,16 +164,6 @@ def is_missing(value: Any) -> bool:
     if isinstance(value, float | np.floating):
         return bool(np.isnan(value))
     return type(value).__name__ in ("NAType", "NaTType")
-
-
-def _as_list(column: Any) -> list[Any]:
-    if isinstance(column, str | bytes) or getattr(column, "ndim", 1) != 1 or not hasattr(column, "__iter__"):
-        raise RoutingError(f"a column must be a sequence of values, one a row, not {shorten(type(column).__name__)}")
-    for method in ("to_pylist", "tolist", "to_list"):
-        convert = getattr(column, method, None)
-        if convert is not None:
-            return list(convert())
-    return list(column)
 
 
 class _NamedDomain(Domain):

@@ -10,10 +10,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from contact_reasons.errors import PolicyError, shorten
-from contact_reasons.routing.domains import AtomArray, Cell, Domain, Number, is_missing
+from contact_reasons.routing.domains import Cell, Domain, Number, is_missing
 
 __all__ = ["IntDomain", "NumberDomain", "RealDomain"]
 
@@ -22,7 +21,6 @@ _COMPARE: Final = re.compile(rf"\s*(<=|>=|<|>)\s*({_NUMBER})\s*\Z")
 _RANGE: Final = re.compile(rf"\s*([\[(])\s*({_NUMBER}|-inf)\s*,\s*({_NUMBER}|inf)\s*([\])])\s*\Z")
 _EXACT: Final = re.compile(rf"\s*{_NUMBER}\s*\Z")
 _WHOLE: Final = re.compile(r"[-+]?\d+\Z")
-_EXACT_FLOAT_INTS: Final = 2**53
 
 
 def _number(text: str) -> Number:
@@ -95,8 +93,6 @@ class NumberDomain(Domain):
         cuts.update(limit for cell in cells for span in cell.spans for limit in span)
         self.cuts = sorted(cuts)
         self.n_atoms = len(self.cuts) - 1 + self.nullable
-        self._inner = np.array(self.cuts[1:-1], dtype=np.float64)
-        self._exact = all(abs(limit) < _EXACT_FLOAT_INTS for limit in self.cuts[1:-1])
 
     def mask(self, cell: Cell) -> int:
         bits = 0
@@ -122,23 +118,6 @@ class NumberDomain(Domain):
             raise self.refuse(value, self._right())
         return bisect.bisect_right(self.cuts, value) - 1
 
-    def atoms(self, column: Any) -> AtomArray:
-        values = column.to_numpy() if type(column).__name__ == "Series" else column
-        fast = isinstance(values, np.ndarray) and not isinstance(values, np.ma.MaskedArray) and values.ndim == 1
-        if not fast or values.dtype.kind not in "iuf" or not self._exact:
-            return super().atoms(column)
-        missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=np.bool_)
-        fine = (values >= self.low) & (values <= self.high) & self._whole_enough(values)
-        if values.dtype.kind == "f":
-            fine &= np.isfinite(values)
-        if not (fine | (missing & self.nullable)).all():
-            return super().atoms(column)
-        found = np.searchsorted(self._inner, values.astype(np.float64), "right")
-        return np.where(missing, self.n_atoms - 1, found).astype(np.int64)
-
-    def _whole_enough(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        return np.ones(len(values), dtype=np.bool_)
-
     @staticmethod
     def _is_number(value: Any) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool)
@@ -154,6 +133,11 @@ class NumberDomain(Domain):
     @abstractmethod
     def _before(self, limit: Number) -> Number:
         """The last number of the domain below ``limit``."""
+
+    @property
+    def extent(self) -> str:
+        """The limits, as people read them."""
+        return f"[{self.low!r}, {self.high!r}]"
 
     def readable(self, first: Number, last: Number) -> str:
         """The condition, as a rule's cell writes it, for the stretch from the first up to the last, that one not included.
@@ -225,7 +209,3 @@ class IntDomain(NumberDomain):
     def _is_number(value: Any) -> bool:
         whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
         return whole and not isinstance(value, bool)
-
-    def _whole_enough(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        whole: npt.NDArray[np.bool_] = np.floor(values) == values
-        return whole

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import math
@@ -14,7 +15,9 @@ from typing import Any, Final
 from contact_reasons.errors import PolicyError, TaxonomyError, nearest, shorten
 from contact_reasons.records import Channel
 from contact_reasons.resources import pack_names
-from contact_reasons.routing.domains import BoolDomain, Cell, Domain, EnumDomain, TreeDomain
+from contact_reasons.routing.dates import DATE, DateDomain, day_of
+from contact_reasons.routing.domains import MISSING, BoolDomain, Cell, Domain, EnumDomain, TreeDomain
+from contact_reasons.routing.filetests import PolicyTest
 from contact_reasons.routing.numbers import IntDomain, RealDomain
 from contact_reasons.schema import KeyPath
 from contact_reasons.taxonomy import Taxonomy
@@ -25,6 +28,8 @@ __all__ = ["Exploration", "Outcome", "Promise", "RoutingRule", "RuleTable", "rea
 _TOP: Final = (
     "router",
     "version",
+    "from",
+    "until",
     "hit_policy",
     "explore",
     "on_no_match",
@@ -34,10 +39,12 @@ _TOP: Final = (
     "never",
     "always",
     "rules",
+    "tests",
 )
 _TYPES: Final = ("tree", "enum", "bool", "int", "real")
 _THEN: Final = ("channel", "priority", "queue", "skills")
-_RULE: Final = ("id", "when", "then", "note")
+_RULE: Final = ("id", "when", "then", "note", "from", "until")
+_TEST: Final = ("name", "given", "expect")
 _PROMISE: Final = ("name", "when", "channel")
 _WORD: Final = re.compile(r"[\w-]+\Z")
 _RULE_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}\Z")
@@ -100,6 +107,7 @@ class RuleTable:
     exploration: Exploration | None
     assumed: tuple[Mapping[str, Cell], ...]
     on_no_match: Outcome | None
+    tests: tuple[PolicyTest, ...]
     sha256: str
     """Hash of the document's content, whatever its spacing or comments."""
 
@@ -139,6 +147,7 @@ class _Reader:
         self.domains: dict[str, Domain] = {}
         self.channels: tuple[str, ...] = tuple(Channel)
         self.priorities: tuple[int, int] = (1, 9)
+        self.days: DateDomain | None = None
 
     def read(self) -> RuleTable:
         top = self.mapping((), self.document.data, _TOP, required=("router", "version", "inputs", "rules"))
@@ -148,6 +157,7 @@ class _Reader:
                 ("hit_policy",), f"{shorten(hit_policy)} is not supported; write first, or leave the line out"
             )
         self.read_inputs(top["inputs"])
+        self.read_days(top)
         self.read_outputs(top.get("outputs", {}))
         assumed = tuple(
             self.conditions(("assume", i), when)
@@ -164,6 +174,11 @@ class _Reader:
         if not rules:
             raise self.fail(("rules",), "there are no rules; write at least one with `when: {}`")
         no_match = top.get("on_no_match", "error")
+        known = [rule.id for rule in rules] + (["on_no_match"] if no_match != "error" else [])
+        tests = tuple(
+            self.test(("tests", i), e, known) for i, e in enumerate(self.sequence(("tests",), top.get("tests", [])))
+        )
+        self.check_unique(("tests",), [test.name for test in tests], "name")
         return RuleTable(
             self.text(("router",), top["router"]),
             self.text(("version",), top["version"]),
@@ -173,6 +188,7 @@ class _Reader:
             self.exploration(("explore",), top["explore"]) if "explore" in top else None,
             assumed,
             None if no_match == "error" else self.outcome(("on_no_match",), no_match),
+            tests,
             hashlib.sha256(json.dumps(top, sort_keys=True, default=str).encode("utf-8", "surrogatepass")).hexdigest(),
         )
 
@@ -268,12 +284,67 @@ class _Reader:
         rule_id = self.text((*path, "id"), entry["id"])
         if not _RULE_ID.match(rule_id):
             raise self.fail((*path, "id"), f"{shorten(rule_id)} is not a rule id; use lower case, digits, '-' and '_'")
+        when = self.conditions((*path, "when"), entry["when"])
+        if self.days is not None and ("from" in entry or "until" in entry):
+            when[DATE] = self.between(path, self.days, entry)
         return RoutingRule(
             rule_id,
-            self.conditions((*path, "when"), entry["when"]),
+            when,
             self.outcome((*path, "then"), entry["then"]),
             str(entry.get("note", "")),
         )
+
+    def read_days(self, top: Mapping[str, Any]) -> None:
+        """The day as an input, if the file or a rule holds for a time only; rules cannot write conditions on it."""
+        rules = [rule for rule in self.sequence(("rules",), top["rules"]) if isinstance(rule, Mapping)]
+        if not any("from" in part or "until" in part for part in (top, *rules)):
+            return
+        if DATE in self.domains:
+            raise self.fail(
+                ("inputs", DATE), "a policy with `from` or `until` has an input of that name already; rename this one"
+            )
+        first, until = self.day(("from",), top), self.day(("until",), top)
+        try:
+            self.days = DateDomain.of(first, until)
+        except PolicyError:
+            raise self.fail(
+                ("until",), "the policy holds on no day: `until` is the first day after; correct the dates"
+            ) from None
+        self.domains[DATE] = self.days
+
+    def between(self, path: KeyPath, days: DateDomain, entry: Mapping[str, Any]) -> Cell:
+        first, until = self.day((*path, "from"), entry), self.day((*path, "until"), entry)
+        try:
+            return days.between(first, until)
+        except PolicyError as exc:
+            raise self.fail(path, str(exc)) from None
+
+    def day(self, path: KeyPath, entry: Mapping[str, Any]) -> dt.date | None:
+        if path[-1] not in entry:
+            return None
+        try:
+            return day_of(entry[str(path[-1])])
+        except (TypeError, ValueError):
+            raise self.fail(
+                path, f"{shorten(entry[str(path[-1])])} is not a day; write one such as 2026-12-31"
+            ) from None
+
+    def test(self, path: KeyPath, data: Any, known: list[str]) -> PolicyTest:
+        entry = self.mapping(path, data, _TEST, required=_TEST)
+        given = {}
+        for name, cell in self.mapping((*path, "given"), entry["given"], None).items():
+            if name not in self.domains:
+                raise self.fail(
+                    (*path, "given", name), f"{name!r} is not a declared input; {nearest(name, self.domains)}"
+                )
+            try:
+                given[name] = self.domains[name].from_cell(None if cell == MISSING else cell)
+            except PolicyError as exc:
+                raise self.fail((*path, "given", name), str(exc)) from None
+        expect = self.text((*path, "expect"), entry["expect"])
+        if expect not in known:
+            raise self.fail((*path, "expect"), f"{shorten(expect)} is not the id of a rule; {nearest(expect, known)}")
+        return PolicyTest(self.text((*path, "name"), entry["name"]), given, expect)
 
     def promise(self, path: KeyPath, data: Any) -> Promise:
         entry = self.mapping(path, data, _PROMISE, required=_PROMISE)

@@ -1,0 +1,99 @@
+"""`RoutedColumns`: recommendations for many rows, held as one number a row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["RoutedColumns"]
+
+
+@dataclass(frozen=True, eq=False)
+class RoutedColumns:
+    """Recommendations for n rows, as columns.
+
+    The names are made when they are asked for; `to_pandas`, `to_polars` and `to_arrow` never write them row by row.
+
+    Parameters
+    ----------
+    rule_index : ndarray of int64, shape (n,)
+        Position of the deciding rule in ``policy.rules``; their number for ``on_no_match``.
+    outcomes : tuple of (str, int, str)
+        Channel, priority and rule id by that position.
+
+    Attributes
+    ----------
+    channel : ndarray of str, shape (n,)
+    priority : ndarray of int64, shape (n,)
+    rule_id : ndarray of str, shape (n,)
+
+    Examples
+    --------
+    >>> RoutedColumns(np.array([1, 0]), (("chat", 5, "now"), ("message", 8, "later"))).channel.tolist()
+    ['message', 'chat']
+    """
+
+    rule_index: npt.NDArray[np.int64]
+    outcomes: tuple[tuple[str, int, str], ...]
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.rule_index)
+
+    @cached_property
+    def channel(self) -> npt.NDArray[np.str_]:
+        """The channel of each row."""
+        return np.array([channel for channel, _, _ in self.outcomes])[self.rule_index]
+
+    @cached_property
+    def priority(self) -> npt.NDArray[np.int64]:
+        """The priority of each row; 1 is first."""
+        return np.array([priority for _, priority, _ in self.outcomes], dtype=np.int64)[self.rule_index]
+
+    @cached_property
+    def rule_id(self) -> npt.NDArray[np.str_]:
+        """The deciding rule of each row; ``on_no_match`` where none did."""
+        return np.array([rule_id for _, _, rule_id in self.outcomes])[self.rule_index]
+
+    def to_pandas(self, index: Any = None) -> Any:
+        """A data frame of pandas with the columns ``channel``, ``priority`` and ``rule_id``, the names as categoricals.
+
+        Parameters
+        ----------
+        index : Index, optional
+            Such as that of the frame that was routed.
+        """
+        import pandas as pd
+
+        columns: dict[str, Any] = {"priority": self.priority}
+        for name, (codes, names) in self._coded().items():
+            columns[name] = pd.Categorical.from_codes(codes, names)
+        return pd.DataFrame(columns, index=index, columns=["channel", "priority", "rule_id"])
+
+    def to_polars(self) -> Any:
+        """As `to_pandas`, a data frame of polars, the names as `Enum`."""
+        import polars as pl
+
+        coded = {
+            name: pl.Series(names, dtype=pl.Enum(names)).gather(codes) for name, (codes, names) in self._coded().items()
+        }
+        return pl.DataFrame({"channel": coded["channel"], "priority": self.priority, "rule_id": coded["rule_id"]})
+
+    def to_arrow(self) -> Any:
+        """As `to_pandas`, a table of Arrow, the names as dictionaries."""
+        import pyarrow as pa
+
+        coded = {name: pa.DictionaryArray.from_arrays(codes, names) for name, (codes, names) in self._coded().items()}
+        return pa.table({"channel": coded["channel"], "priority": self.priority, "rule_id": coded["rule_id"]})
+
+    def _coded(self) -> dict[str, tuple[npt.NDArray[np.int32], Sequence[str]]]:
+        """Codes and names of the two columns of names."""
+        channels = list(dict.fromkeys(channel for channel, _, _ in self.outcomes))
+        by_rule = np.array([channels.index(channel) for channel, _, _ in self.outcomes], dtype=np.int32)
+        rules = [rule_id for _, _, rule_id in self.outcomes]
+        return {"channel": (by_rule[self.rule_index], channels), "rule_id": (self.rule_index.astype(np.int32), rules)}
