@@ -2,28 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-from types import ModuleType
-
-import pytest
-
 from contact_reasons.resources import pack_names
-from tests.conftest import ROOT
+from tests.tools import load_tool
 
-
-def load() -> ModuleType:
-    file = ROOT / "tools" / "make_packs_page.py"
-    if not file.is_file():
-        pytest.skip("the tools are not here: they are part of the checkout alone", allow_module_level=True)
-    spec = importlib.util.spec_from_file_location("make_packs_page", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-tool = load()
+tool = load_tool("make_packs_page")
 
 
 def test_the_page_of_the_packs_is_made_from_their_files() -> None:

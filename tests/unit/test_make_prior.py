@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import importlib.util
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -20,21 +18,9 @@ from contact_reasons.resources import pack_files, pack_names, prior_folder
 from contact_reasons.training import read_labelled_texts
 from tests.conftest import ROOT
 from tests.strategies import contact_text
+from tests.tools import load_tool
 
-
-def load() -> ModuleType:
-    file = ROOT / "tools" / "make_prior.py"
-    if not file.is_file():
-        pytest.skip("the tools are not here: they are part of the checkout alone", allow_module_level=True)
-    spec = importlib.util.spec_from_file_location("make_prior", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-tool = load()
+tool = load_tool("make_prior")
 VOCABULARY = [
     "[PAD]",
     "[unused1]",

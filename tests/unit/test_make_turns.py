@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import random
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from contact_reasons.bundle import read_bundle, shipped_turns
 from tests.conftest import ROOT
+from tests.tools import load_tool
 
-
-def load() -> ModuleType:
-    file = ROOT / "tools" / "make_turns.py"
-    if not file.is_file():
-        pytest.skip("the tools are not here: they are part of the checkout alone", allow_module_level=True)
-    spec = importlib.util.spec_from_file_location("make_turns", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-tool = load()
+tool = load_tool("make_turns")
 
 
 def test_the_shipped_model_of_turns_was_made_from_the_texts_of_the_packs() -> None:
