@@ -22,7 +22,17 @@ from tests.conftest import ROOT
 GOLDEN = json.loads((ROOT / "tests" / "golden" / "ope.json").read_text("utf-8"))
 CASES = {case["name"]: case for case in GOLDEN["cases"]}
 EDGES = {case["name"]: case for case in GOLDEN["edge_cases"]}
-METHODS = {"ips": "IPS", "ips_clip": "IPS, clipped", "snips": "SNIPS", "dm": "DM", "dr": "DR", "dr_clip": "DR, clipped"}
+METHODS = {
+    "ips": "IPS",
+    "ips_clip": "IPS, clipped",
+    "snips": "SNIPS",
+    "dm": "DM",
+    "dr": "DR",
+    "dr_clip": "DR, clipped",
+    "sndr": "SNDR",
+    "switch_dr": "switch DR",
+    "dros": "shrunk DR",
+}
 NAMES = ("a", "b", "c", "d", "e")
 
 
@@ -62,7 +72,13 @@ def log_of(given_inputs: dict[str, Any], **more: Any) -> RoutingLog:
 
 def value_of(given_inputs: dict[str, Any], **more: Any) -> PolicyValue:
     return estimate_policy_value(
-        log_of(given_inputs), given_inputs["pi_e"], model=given_inputs.get("q_hat"), clip=2.0, **more
+        log_of(given_inputs),
+        given_inputs["pi_e"],
+        model=given_inputs.get("q_hat"),
+        clip=2.0,
+        switch=2.0,
+        shrink=5.0,
+        **more,
     )
 
 
@@ -99,10 +115,20 @@ def test_values_errors_and_weights_are_the_golden_ones(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
+def test_replay_is_the_golden_one_and_only_there_without_chance(name: str) -> None:
+    found, expected = value_of(inputs(name)), CASES[name]["expected"]["point"]["replay"]
+    if expected is None:
+        with pytest.raises(LabError, match="'replay' was not estimated"):
+            found["replay"]
+    else:
+        assert found["replay"].value == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_bootstrap_percentiles_are_the_golden_ones(name: str) -> None:
     data = inputs(name)
     found = value_of(data, resamples=10_000, seed=12345)
-    for key in ("ips", "ips_clip", "dm", "dr", "dr_clip"):
+    for key in ("ips", "ips_clip", "dm", "dr", "dr_clip", "switch_dr", "dros"):
         expected = CASES[name]["expected"]["bootstrap95"][key]
         assert found[METHODS[key]].bootstrap == pytest.approx((expected["lower"], expected["upper"]), abs=1e-12)
 

@@ -108,7 +108,8 @@ class PolicyValue:
     Parameters
     ----------
     estimates : tuple of ValueEstimate
-        IPS, clipped IPS, SNIPS; with a model of outcomes DR, clipped DR and DM, too.
+        IPS, clipped IPS, SNIPS; replay of a policy without chance; with a model of outcomes DR, clipped DR, SNDR and DM, and switch DR and
+        shrunk DR if asked for.
     weights : WeightSummary
     logged_mean : float
         Mean outcome of the log as it was.
@@ -191,6 +192,8 @@ def estimate_policy_value(
     *,
     model: npt.ArrayLike | None = None,
     clip: float = 10.0,
+    switch: float | None = None,
+    shrink: float | None = None,
     outcome_range: tuple[float, float] = (0.0, 1.0),
     largest_weight: float | None = None,
     resamples: int = 0,
@@ -199,15 +202,20 @@ def estimate_policy_value(
 ) -> PolicyValue:
     r"""The mean outcome that a policy would have had on the contacts of a log.
 
-    =====  ==============================================================================================================
-    IPS    :math:`\frac1n \sum w_i r_i`: right on average if propensities are; wide [1]_
-    SNIPS  :math:`\sum w_i r_i / \sum w_i`: slightly biased, mostly narrower [2]_; standard error by the delta method,
-           :math:`\sqrt{\sum w_i^2 (r_i - \hat v)^2} / \sum w_i`
-    DM     :math:`\frac1n \sum_i \sum_a \pi(a \mid i)\, \hat q(i, a)`: as good as its model; its interval knows nothing of the model's error
-    DR     DM plus :math:`\frac1n \sum w_i (r_i - \hat q(i, a_i))`: right on average if propensities or model are [3]_
-    =====  ==============================================================================================================
+    ======  ==================================================================================================================
+    IPS     :math:`\frac1n \sum w_i r_i`: right on average if propensities are; wide [1]_
+    SNIPS   :math:`\sum w_i r_i / \sum w_i`: slightly biased, mostly narrower [2]_; standard error by the delta method,
+            :math:`\sqrt{\sum w_i^2 (r_i - \hat v)^2} / \sum w_i`
+    DM      :math:`\frac1n \sum_i \sum_a \pi(a \mid i)\, \hat q(i, a)`: as good as its model; its interval knows nothing of the model's error
+    DR      DM plus :math:`\frac1n \sum w_i (r_i - \hat q(i, a_i))`: right on average if propensities or model are [3]_
+    SNDR    DR with :math:`w_i / \bar w` for :math:`w_i`
+    replay  mean outcome of the contacts that went where the policy sends them: of a policy without chance, and right only if the log chose
+            among all channels alike
+    ======  ==================================================================================================================
 
-    Clipped ones use :math:`\min(w_i, \lambda)`: narrower, and biased. Other standard errors are those of a mean.
+    Clipped ones use :math:`\min(w_i, \lambda)`: narrower, and biased. So are *switch DR*, which trusts the model alone where
+    :math:`w_i > \tau` [4]_, and *shrunk DR* with :math:`\lambda' w_i / (w_i^2 + \lambda')` [5]_: as wrong as the model where weights are
+    large, so do not lead with them. Other standard errors are those of a mean.
 
     Parameters
     ----------
@@ -218,6 +226,8 @@ def estimate_policy_value(
         Expected outcome of each contact in each channel, see `outcome_means`; for DM and DR.
     clip : float
         :math:`\lambda`, above 0.
+    switch, shrink : float, optional
+        :math:`\tau` and :math:`\lambda'`, above 0; each brings its method along, if there is a model.
     outcome_range : (float, float)
         Least and greatest outcome there can be; for the lower bound.
     largest_weight : float, optional
@@ -240,6 +250,8 @@ def estimate_policy_value(
     .. [1] D. G. Horvitz, D. J. Thompson, "A generalization of sampling without replacement from a finite universe", JASA 47 (1952).
     .. [2] A. Swaminathan, T. Joachims, "The self-normalized estimator for counterfactual learning", NeurIPS (2015).
     .. [3] M. Dudík, J. Langford, L. Li, "Doubly robust policy evaluation and learning", ICML (2011).
+    .. [4] Y.-X. Wang, A. Agarwal, M. Dudík, "Optimal and adaptive off-policy evaluation in contextual bandits", ICML (2017).
+    .. [5] Y. Su, M. Dimakopoulou, A. Krishnamurthy, M. Dudík, "Doubly robust off-policy evaluation with shrinkage", ICML (2020).
 
     Examples
     --------
@@ -247,7 +259,7 @@ def estimate_policy_value(
     >>> print(estimate_policy_value(log, ["chat", "chat", "message", "message"])["SNIPS"].value)
     1.0
     """
-    _check_options(clip, outcome_range, resamples, least_support)
+    _check_options({"clip": clip, "switch": switch, "shrink": shrink}, outcome_range, resamples, least_support)
     pi = _target(log, target)
     low, high = outcome_range
     outside = (log.outcome < low) | (log.outcome > high)
@@ -267,22 +279,27 @@ def estimate_policy_value(
         bounds["IPS, clipped"] = bernstein_bound(terms["IPS, clipped"], _range(outcome_range, min(top, clip)))
     estimates = [_mean_of(method, column) for method, column in terms.items()]
     estimates.append(_ratio("SNIPS", weights, log.outcome))
+    if np.isin(pi, (0.0, 1.0)).all():
+        estimates.append(_mean_of("replay", log.outcome[at_choice == 1]))
     if model is not None:
         q = matrix("model", model, pi.shape)
         direct = np.average(q, axis=1, weights=pi)
         error = log.outcome - q[np.arange(len(log)), log.chosen]
-        terms |= {
-            "DR": direct + weights * error,
-            "DR, clipped": direct + np.minimum(weights, clip) * error,
-            "DM": direct,
+        modelled = {
+            method: direct + use * error for method, use in _doubly_robust(weights, clip, switch, shrink).items()
         }
-        estimates += [_mean_of("DR", terms["DR"]), _mean_of("DR, clipped", terms["DR, clipped"])]
+        estimates += [_mean_of(method, column) for method, column in modelled.items()]
         estimates.append(_mean_of("DM", direct, "the interval leaves out the error of the model"))
+        terms |= modelled | {"DM": direct}
     drawn = dict(zip((*terms, "weights"), bootstrap_means([*terms.values(), weights], resamples, seed), strict=True))
     with np.errstate(invalid="ignore"):  # a sample of contacts that all have weight 0 has no ratio
         drawn["SNIPS"] = drawn["IPS"] / drawn["weights"]
     finished = [
-        dataclasses.replace(one, bootstrap=percentile_interval(drawn[one.method]), lower_bound=bounds.get(one.method))
+        dataclasses.replace(
+            one,
+            bootstrap=percentile_interval(drawn[one.method]) if one.method in drawn else None,
+            lower_bound=bounds.get(one.method),
+        )
         for one in estimates
     ]
     return PolicyValue(tuple(finished), summary, float(log.outcome.mean()), _warnings(summary, weights))
@@ -294,6 +311,17 @@ def estimate_policy_value(
 def _mean_of(method: str, terms: FloatArray, *notes: str) -> ValueEstimate:
     error = float(terms.std(ddof=1) / math.sqrt(len(terms))) if len(terms) > 1 else 0.0
     return _estimate(method, float(terms.mean()), error, notes)
+
+
+def _doubly_robust(
+    weights: FloatArray, clip: float, switch: float | None, shrink: float | None
+) -> dict[str, FloatArray]:
+    used = {"DR": weights, "DR, clipped": np.minimum(weights, clip), "SNDR": weights / weights.mean()}
+    if switch is not None:
+        used["switch DR"] = np.where(weights <= switch, weights, 0.0)
+    if shrink is not None:
+        used["shrunk DR"] = shrink * weights / (weights**2 + shrink)
+    return used
 
 
 def _ratio(method: str, weights: FloatArray, outcome: FloatArray) -> ValueEstimate:
@@ -361,9 +389,12 @@ def _refuse_without_support(summary: WeightSummary, least: float) -> None:
 # ----------------------------------------------------------------------------------------------------- checks
 
 
-def _check_options(clip: float, outcome_range: tuple[float, float], resamples: int, least_support: float) -> None:
-    if not clip > 0:
-        raise LabError(f"clip is {clip}; it must be above 0")
+def _check_options(
+    limits: dict[str, float | None], outcome_range: tuple[float, float], resamples: int, least_support: float
+) -> None:
+    for name, limit in limits.items():
+        if limit is not None and not limit > 0:
+            raise LabError(f"{name} is {limit}; it must be above 0")
     if not (
         math.isfinite(outcome_range[0]) and math.isfinite(outcome_range[1]) and outcome_range[0] < outcome_range[1]
     ):
