@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, settings
 import contact_reasons as cr
 from contact_reasons.packs import new_pack
 from contact_reasons.training import LabelledTexts
+from tests.postgres import Postgres, PostgresMissing
 
 settings.register_profile("suite", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
@@ -73,6 +75,16 @@ def tiny_pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def retail() -> cr.Pipeline:
     return cr.load_pipeline("retail")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    try:
+        server = Postgres()
+    except PostgresMissing as why:
+        pytest.skip(f"no PostgreSQL: {why}")
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

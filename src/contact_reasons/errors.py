@@ -14,6 +14,7 @@
     ├── LabError         a log, a load or capacities do not allow the answer that the routing lab was asked for
     ├── QueueError       figures of a queue, its agents or its load are impossible
     └── BatchError       a ticket file, its columns or its unfinished work do not fit the job
+        └── DatabaseError  a database cannot be reached, or a table of it does not fit the job
 
 A message has four parts: what was wrong (with its value), where, what would be right, what to do.
 It never holds a contact's text.
@@ -28,6 +29,7 @@ __all__ = [
     "BundleError",
     "CalibrationError",
     "ContactReasonsError",
+    "DatabaseError",
     "LabError",
     "PackError",
     "PolicyError",
@@ -97,7 +99,11 @@ class QueueError(ContactReasonsError, ValueError):
 
 
 class BatchError(ContactReasonsError):
-    """A ticket file cannot be processed as asked."""
+    """Tickets cannot be processed as asked."""
+
+
+class DatabaseError(BatchError):
+    """A database cannot be reached, or a table of it does not fit."""
 
 
 def shorten(value: object, limit: int = 60) -> str:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Table
 from rich.text import Text
 
-from contact_reasons.batch import RunReport
+from contact_reasons.batch import DatabaseReport, RunReport
 from contact_reasons.confidence.calibration import Calibration
 from contact_reasons.confidence.promise import LevelTest
 from contact_reasons.explanation import Explanation
@@ -25,6 +25,7 @@ __all__ = [
     "print_line",
     "row_progress",
     "show_calibration",
+    "show_database_run",
     "show_evaluation",
     "show_explanation",
     "show_reasons",
@@ -48,7 +49,7 @@ def _bar(share: float, width: int = 16) -> str:
     return "█" * (eighths // 8) + ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")[eighths % 8]
 
 
-def show_reasons(report: RunReport, taxonomy: Taxonomy) -> None:
+def show_reasons(report: RunReport | DatabaseReport, taxonomy: Taxonomy) -> None:
     """Reasons by volume: each primary, and under it its three most frequent secondaries."""
     total = max(report.rows_written, 1)
     primaries, secondaries = report.counts.get("primary", {}), report.counts.get("secondary", {})
@@ -74,6 +75,41 @@ def _volumes(title: str) -> Table:
 
 def show_run(report: RunReport) -> None:
     """Channels by share, what was left to a person, and where the files lie."""
+    _show_answers(report)
+    speed = f" in {report.seconds:,.1f} s" + (
+        f", {report.rows_resumed:,} of them by an earlier run" if report.rows_resumed else ""
+    )
+    print_line(
+        f"Rows: {report.rows_read:,} read, {report.rows_written:,} written, {report.rows_rejected:,} rejected{speed}"
+    )
+    if report.cells_made_safe:
+        cells = ", ".join(f"{count:,} in {name}" for name, count in report.cells_made_safe.items())
+        print_line(
+            f"Cells that began like a spreadsheet formula, made safe with a leading ' (--no-formula-guard leaves them): {cells}"
+        )
+    _show_not_taken(report)
+    _show_place(f"[bold]Result:[/bold] {escape(report.out)}   Report: {escape(report.out)}.report.json")
+
+
+def show_database_run(report: DatabaseReport) -> None:
+    """Channels by share, what was left to a person, what was labelled before, and where the answers lie."""
+    if report.rows_written:
+        _show_answers(report)
+    relabelled = f", {report.rows_relabelled:,} of them again" if report.rows_relabelled else ""
+    print_line(
+        f"Rows: {report.rows_read:,} read, {report.rows_written:,} written{relabelled}, {report.rows_kept:,} labelled before, "
+        f"{report.rows_rejected:,} rejected in {report.seconds:,.1f} s"
+    )
+    if report.rows_outdated:
+        print_line(
+            f"Labelled before by another model, taxonomy, policy or calibration (--relabel changed labels them again): {report.rows_outdated:,}"
+        )
+    _show_not_taken(report)
+    _show_place(f"[bold]Result:[/bold] {escape(report.out)}")
+
+
+def _show_answers(report: RunReport | DatabaseReport) -> None:
+    """Channels by share, and how exactly was labelled."""
     total = max(report.rows_written, 1)
     channels = report.counts.get("channel", {})
     table = _volumes("how to help them")
@@ -95,19 +131,12 @@ def show_run(report: RunReport) -> None:
             for name in ("secondary", "primary only", "left to a person")
         )
         print_line(f"Labelled: {shares}")
-    speed = f" in {report.seconds:,.1f} s" + (
-        f", {report.rows_resumed:,} of them by an earlier run" if report.rows_resumed else ""
-    )
-    print_line(
-        f"Rows: {report.rows_read:,} read, {report.rows_written:,} written, {report.rows_rejected:,} rejected{speed}"
-    )
+
+
+def _show_not_taken(report: RunReport | DatabaseReport) -> None:
+    """Inputs, values and rows that did not go into the answers."""
     if report.inputs_missing:
         print_line(f"Policy inputs without a column, taken as not known: {', '.join(report.inputs_missing)}")
-    if report.cells_made_safe:
-        cells = ", ".join(f"{count:,} in {name}" for name, count in report.cells_made_safe.items())
-        print_line(
-            f"Cells that began like a spreadsheet formula, made safe with a leading ' (--no-formula-guard leaves them): {cells}"
-        )
     if report.values_ignored:
         values = ", ".join(f"{count:,} in {name}" for name, count in report.values_ignored.items())
         out.print(
@@ -116,16 +145,11 @@ def show_run(report: RunReport) -> None:
     for cause, count in list(report.reject_causes.items())[:5]:
         out.print(f"[yellow]{count:,} rejected:[/yellow] {escape(cause)}", soft_wrap=True, highlight=False)
     if report.rejects:
-        out.print(
-            f"[yellow]Rejected rows, with causes:[/yellow] {escape(report.rejects)}",
-            soft_wrap=True,
-            highlight=False,
-        )
-    out.print(
-        f"[bold]Result:[/bold] {escape(report.out)}   Report: {escape(report.out)}.report.json",
-        soft_wrap=True,
-        highlight=False,
-    )
+        _show_place(f"[yellow]Rejected rows, with causes:[/yellow] {escape(report.rejects)}")
+
+
+def _show_place(text: str) -> None:
+    out.print(text, soft_wrap=True, highlight=False)
 
 
 _FOR, _AGAINST = "cyan", "yellow"

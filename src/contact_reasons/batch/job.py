@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from contact_reasons.batch.readers import Chunk, TicketSource, kind_of, open_source
-from contact_reasons.batch.tasks import LabelTask, RouteTask, Task, choose_inputs
+from contact_reasons.batch.tasks import LabelTask, RouteTask, Task, absolute_pack, absolute_path, choose_inputs
 from contact_reasons.batch.writers import PartWriter, make_writer
 from contact_reasons.errors import BatchError
 from contact_reasons.records import LABEL_INPUTS
@@ -145,10 +145,10 @@ def label_file(
         If files or columns do not fit, or the unfinished work is of another job.
     """
     task = LabelTask(
-        pack=_absolute(pack),
-        model=None if model is None else str(Path(model).resolve()),
-        policy=None if policy is None else str(Path(policy).resolve()),
-        calibration=None if calibration is None else str(Path(calibration).resolve()),
+        pack=absolute_pack(pack),
+        model=absolute_path(model),
+        policy=absolute_path(policy),
+        calibration=absolute_path(calibration),
         prefix=prefix,
         unknown_as_missing=unknown_as_missing,
         text_column=text_column,
@@ -183,18 +183,14 @@ def route_file(
     With ``certain``, reasons were checked by people: ``confidence`` counts as 1 and needs no column.
     """
     task = RouteTask(
-        pack=_absolute(pack),
-        policy=None if policy is None else str(Path(policy).resolve()),
+        pack=absolute_pack(pack),
+        policy=absolute_path(policy),
         prefix=prefix,
         unknown_as_missing=unknown_as_missing,
         certain=certain,
     )
     options = _Options(jobs, chunk_rows, delimiter, encoding, formula_guard, overwrite, restart)
     return _Job(Path(source), Path(out), task, inputs or {}, ("confidence",) if certain else (), options).run(progress)
-
-
-def _absolute(pack: str | Path) -> str:
-    return str(Path(pack).resolve()) if Path(pack).is_dir() else str(pack)
 
 
 @dataclass(frozen=True, slots=True)

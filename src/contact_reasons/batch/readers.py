@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from contact_reasons.batch.lines import MAX_ROW_BYTES, CsvLines, check_encoding, has_surrogates
 from contact_reasons.errors import BatchError, nearest, shorten
 
-__all__ = ["Chunk", "Reject", "TicketSource", "kind_of", "open_source"]
+__all__ = ["Chunk", "Columns", "Reject", "TicketSource", "kind_of", "open_source"]
 
 KINDS: Final = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
 
@@ -120,27 +120,19 @@ def open_source(path: str | Path, *, delimiter: str = ",", encoding: str = "utf-
     return JsonLinesSource(path) if kind == "jsonl" else ParquetSource(path)
 
 
-class TicketSource(ABC):
-    """A ticket file.
+class Columns:
+    """What rows are read from, and the columns that they have.
 
     Attributes
     ----------
-    path : Path
-    kind : {'csv', 'jsonl', 'parquet'}
+    name : str
+        What error messages call it.
     columns : tuple of str
-        All columns, in order; for JSON Lines the keys that occur anywhere, found by `scan`.
+        All columns, in order.
     """
 
-    kind: str
+    name: str
     columns: tuple[str, ...]
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def sha256(self) -> str:
-        """Hash of the whole file."""
-        with self.path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
 
     def require(self, names: Iterable[str]) -> None:
         """Check that columns exist.
@@ -152,10 +144,33 @@ class TicketSource(ABC):
         """
         for name in names:
             if name not in self.columns:
-                hint = ""
-                if self.kind == "csv" and len(self.columns) == 1 and any(mark in self.columns[0] for mark in ";\t|"):
-                    hint = "; is it --delimiter ';' or '\\t'?"
-                raise BatchError(f"{self.path}: there is no column {name!r}; {nearest(name, self.columns)}{hint}")
+                raise BatchError(
+                    f"{self.name}: there is no column {name!r}; {nearest(name, self.columns)}{self._columns_hint()}"
+                )
+
+    def _columns_hint(self) -> str:
+        """What else may be wrong where a column is missing."""
+        return ""
+
+
+class TicketSource(Columns, ABC):
+    """A ticket file; the columns of JSON Lines are the keys that occur anywhere.
+
+    Attributes
+    ----------
+    path : Path
+    kind : {'csv', 'jsonl', 'parquet'}
+    """
+
+    kind: str
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.name = path, str(path)
+
+    def sha256(self) -> str:
+        """Hash of the whole file."""
+        with self.path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
 
     @abstractmethod
     def chunks(self, size: int) -> Iterator[Chunk]:
@@ -219,6 +234,10 @@ class CsvSource(_RowSource):
         if any(has_surrogates(name) for name in header):
             raise BatchError(f"{path}, line 1: the header is not {encoding}; give the file's encoding with --encoding")
         self.columns = tuple(header)
+
+    def _columns_hint(self) -> str:
+        alone = self.columns[0] if len(self.columns) == 1 else ""
+        return "; is it --delimiter ';' or '\\t'?" if any(mark in alone for mark in ";\t|") else ""
 
     def _reader(self, lines: Iterator[str]) -> Iterator[list[str]]:
         return csv.reader(lines, delimiter=self.delimiter, strict=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from contact_reasons.batch.readers import Chunk, Reject, TicketSource, check_string
+from contact_reasons.batch.readers import Chunk, Columns, Reject, check_string
 from contact_reasons.bundle import model_files, shipped_turns
 from contact_reasons.errors import BatchError, RoutingError, nearest
 from contact_reasons.pipeline import Pipeline, check_sound, load_pipeline, read_contacts
@@ -20,7 +20,7 @@ from contact_reasons.resources import pack_files
 from contact_reasons.routing import RoutingPolicy
 from contact_reasons.taxonomy import Taxonomy
 
-__all__ = ["LabelTask", "RouteTask", "Task"]
+__all__ = ["LabelTask", "RouteTask", "Task", "absolute_pack", "absolute_path", "choose_inputs"]
 
 _LABEL_COLUMNS = {
     "primary": "string",
@@ -353,8 +353,18 @@ class RouteTask(Task):
         return self._route_columns([routed[i] for i in self._drop(chunk, bad)])
 
 
+def absolute_pack(pack: str | Path) -> str:
+    """A pack as every process finds it: the name of a shipped one, or the whole path of a folder."""
+    return str(Path(pack).resolve()) if Path(pack).is_dir() else str(pack)
+
+
+def absolute_path(path: str | Path | None) -> str | None:
+    """The whole path of a part that replaces the pack's own, if there is one."""
+    return None if path is None else str(Path(path).resolve())
+
+
 def choose_inputs(
-    policy: RoutingPolicy, source: TicketSource, chosen: Mapping[str, str], *, by_model: Sequence[str]
+    policy: RoutingPolicy, source: Columns, chosen: Mapping[str, str], *, by_model: Sequence[str]
 ) -> dict[str, str]:
     """Column of each policy input: as chosen, else the column of that very name, if there is one.
 
@@ -381,7 +391,7 @@ def choose_inputs(
     for name in policy.required:
         if name in inputs and not columns[name]:
             raise BatchError(
-                f"{source.path}: no column for the input {name!r}, which policy {policy.policy_id!r} must know for every contact; "
+                f"{source.name}: no column for the input {name!r}, which policy {policy.policy_id!r} must know for every contact; "
                 f"name one with --input {name}=COLUMN, or make the input nullable"
             )
     return {name: column for name, column in columns.items() if column}

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from contact_reasons.cli import calibrate, evaluate, explain, label, packs, policy, route, train, validate
+from contact_reasons.cli import (
+    calibrate,
+    evaluate,
+    explain,
+    label,
+    label_database,
+    packs,
+    policy,
+    route,
+    train,
+    validate,
+)
 from contact_reasons.terminal import print_line
 
 __all__ = ["app"]
@@ -38,6 +49,7 @@ def _main(
 
 for command in (
     label.label,
+    label_database.label_database,
     route.route,
     train.train,
     evaluate.evaluate,
