@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks [--only SECTION ...] [--shared FOLDER] [--with-setfit]
 
-Sections: ``accuracy``, ``few-shot``, ``speed``, ``cold-start``, ``packs``, ``carry-over``, ``archives``, ``promise``, ``trust``, ``explanations``, ``tried``, ``proofs``, ``routing-speed``; ``pages`` only writes the pages from the figures.
+Sections: ``accuracy``, ``few-shot``, ``speed``, ``cold-start``, ``packs``, ``carry-over``, ``archives``, ``promise``, ``trust``, ``explanations``, ``tried``, ``proofs``, ``routing-speed``, ``databases``; ``pages`` only writes the pages from the figures.
 Reads public texts; nothing of them is kept but counts.
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 from tests.benchmarks.accuracy import accuracy, few_shots
 from tests.benchmarks.carry_over import archives, carry_over
 from tests.benchmarks.cold_start import cold_start
+from tests.benchmarks.databases import databases
 from tests.benchmarks.page import write_pages
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.processes import ROOT
@@ -31,8 +32,19 @@ from tests.benchmarks.tried import tried
 from tests.benchmarks.trust import trust
 
 ENGINE = {"accuracy": accuracy, "few-shot": few_shots, "speed": speed, "cold-start": cold_start}
-ALONE = {"promise": promise, "trust": trust, "tried": tried, "proofs": proofs}
-MORE = ("packs", "carry-over", "archives", "promise", "trust", "explanations", "tried", "proofs", "routing-speed")
+ALONE = {"promise": promise, "trust": trust, "tried": tried, "proofs": proofs, "databases": databases}
+MORE = (
+    "packs",
+    "carry-over",
+    "archives",
+    "promise",
+    "trust",
+    "explanations",
+    "tried",
+    "proofs",
+    "routing-speed",
+    "databases",
+)
 SECTIONS = (*ENGINE, *MORE, "pages")
 
 
@@ -53,7 +65,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
 def main(given: Sequence[str]) -> None:
     asked = arguments(given)
     data = Path(asked.shared) / "data"
-    if not set(asked.only) <= {"proofs", "pages"} and not data.is_dir():
+    if not set(asked.only) <= {"proofs", "databases", "pages"} and not data.is_dir():
         raise SystemExit(f"the public texts are not at {data}; name their parent folder with --shared")
     names = asked.peers or [name for name in PEERS if name != "setfit" or asked.with_setfit]
     file = asked.out / "tests" / "benchmarks" / "results.json"

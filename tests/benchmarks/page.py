@@ -8,6 +8,7 @@ from typing import Any
 from tests.benchmarks.carry_over_page import archive_lines, carry_over_lines
 from tests.benchmarks.charts import CHARTS, write_charts
 from tests.benchmarks.cold_start import cold_start_lines
+from tests.benchmarks.databases import database_lines
 from tests.benchmarks.explanations_page import explanation_lines
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.promise_page import promise_lines
@@ -249,6 +250,7 @@ def page(results: dict[str, Any]) -> str:
         *(trust_lines(results["trust"]) if "trust" in results else []),
         *(explanation_lines(results["explanations"]) if "explanations" in results else []),
         *(routing_speed_lines(results["routing_speed"]) if "routing_speed" in results else []),
+        *(database_lines(results["databases"]) if "databases" in results else []),
         *(tried_lines(results["tried"]) if "tried" in results else []),
         *(proof_lines(results["proofs"]) if "proofs" in results else []),
     ]

@@ -35,6 +35,8 @@ DISTRIBUTIONS = (
     "polars",
     "pyarrow",
     "zen-engine",
+    "SQLAlchemy",
+    "psycopg",
 )
 
 
