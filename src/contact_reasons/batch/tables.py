@@ -334,7 +334,6 @@ class LabelTable:
         if not rows and not rejects and not self._has_rejects:
             return set()
         sa = self._sa
-        statement = self._upsert(self.table, replace).returning(self.table.c[self.id_column])
         written: set[Any] = set()
         with failures_named(self.engine, "writing labels"), self.engine.begin() as connection:
             if self._has_rejects:
@@ -346,20 +345,37 @@ class LabelTable:
                 for reject in rejects:
                     counts[reject.key] += reject.rows
                 values = [{self.id_column: key, "row_count": counts[key], "cause": one[key].cause} for key in one]
-                connection.execute(self._upsert(self.rejects, replace=True), values)
+                self._upsert(connection, self.rejects, values, replace=True)
             if rows:
-                written = set(connection.execute(statement, list(rows)).scalars())
+                written = self._upsert(connection, self.table, rows, replace=replace)
         self._has_rejects = self._has_rejects or bool(rejects)
         return written
 
-    def _upsert(self, table: Any, replace: bool) -> Any:
+    def _upsert(
+        self, connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]], *, replace: bool
+    ) -> set[Any]:
+        """Insert rows; ids of those that were written."""
         from sqlalchemy.dialects import postgresql, sqlite
 
-        insert = (postgresql if self.engine.dialect.name == "postgresql" else sqlite).insert(table)
-        if not replace:
-            return insert.on_conflict_do_nothing(index_elements=[self.id_column])
-        new = {column.name: insert.excluded[column.name] for column in table.columns if not column.primary_key}
-        return insert.on_conflict_do_update(index_elements=[self.id_column], set_=new)
+        sa, key = self._sa, table.c[self.id_column]
+        is_sqlite = self.engine.dialect.name == "sqlite"
+        insert = (sqlite if is_sqlite else postgresql).insert(table)
+        if not is_sqlite:  # one array a column: a value each would be some 20,000 parameters
+            names = [column.name for column in table.columns]
+            columns = [
+                sa.bindparam(None, [row[column.name] for row in rows], type_=postgresql.ARRAY(column.type))
+                for column in table.columns
+            ]
+            given = sa.func.unnest(*columns).table_valued(*names).render_derived(name="given")
+            insert = insert.from_select(names, sa.select(*(given.c[name] for name in names)))
+        if replace:
+            new = {column.name: insert.excluded[column.name] for column in table.columns if not column.primary_key}
+            statement = insert.on_conflict_do_update(index_elements=[key], set_=new)
+        else:
+            statement = insert.on_conflict_do_nothing(index_elements=[key])
+        statement = statement.returning(key)
+        found = connection.execute(statement, list(rows)) if is_sqlite else connection.execute(statement)
+        return set(found.scalars())
 
 
 ID_NAMES: Final = {"int": "whole numbers", "string": "texts", "uuid": "UUIDs"}
