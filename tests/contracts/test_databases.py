@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import random
-import signal
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -24,41 +20,9 @@ import contact_reasons as cr
 from contact_reasons.batch import DatabaseReport, label_database, tables
 from contact_reasons.batch.connections import open_database
 from contact_reasons.errors import BatchError, DatabaseError
-from contact_reasons.packs import new_pack
-from tests.conftest import tiny_data
+from tests.databases import Database, database_command, tickets
 from tests.postgres import Postgres
 from tests.ticket_files import label, rejects, write_jsonl
-
-TEXTS = ("where is my parcel", "refund my money", "invoice for my order", "parcel is late", "hello", "")
-
-
-class Database:
-    """A database of its own: tables in, rows out."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def run(self, *statements: str, **values: Any) -> None:
-        with open_database(self.url, create=True) as engine, engine.begin() as connection:
-            for statement in statements:
-                connection.execute(sa.text(statement), values)
-
-    def make(self, rows: list[dict[str, Any]], name: str = "tickets", **types: str) -> None:
-        """A table of these rows; columns are text unless said otherwise, the first one has an index."""
-        columns = ", ".join(f'"{column}" {types.get(column, "text")}' for column in rows[0])
-        named = ", ".join(f":{column}" for column in rows[0])
-        self.run(f'CREATE TABLE "{name}" ({columns})', f'CREATE INDEX "{name}_1" ON "{name}" ("{next(iter(rows[0]))}")')
-        with open_database(self.url) as engine, engine.begin() as connection:
-            connection.execute(sa.text(f'INSERT INTO "{name}" VALUES ({named})'), rows)
-
-    def rows(self, name: str) -> list[dict[str, Any]]:
-        with open_database(self.url) as engine, engine.connect() as connection:
-            found = connection.execute(sa.text(f'SELECT * FROM "{name}" ORDER BY 1'))
-            return [dict(row) for row in found.mappings()]
-
-    def has(self, name: str) -> bool:
-        with open_database(self.url) as engine:
-            return sa.inspect(engine).has_table(name)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -86,13 +50,6 @@ def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[],
 @pytest.fixture
 def database(new_database: Callable[[], Database]) -> Database:
     return new_database()
-
-
-def tickets(n: int, first: int = 0) -> list[dict[str, Any]]:
-    return [
-        {"id": i, "text": f"{TEXTS[i % len(TEXTS)]} {i % 7}", "open": ("yes", "no", "")[i % 3]}
-        for i in range(first, first + n)
-    ]
 
 
 def run(tiny_pack: Path, database: Database, into: str = "labels", **options: Any) -> DatabaseReport:
@@ -190,13 +147,12 @@ def test_every_row_is_written_or_counted_whatever_the_ids_and_their_collation(
 ) -> None:
     """The ids of the table compare without case: those that the database takes for one are rejected together, none is passed over."""
     database = Database(f"sqlite:///{tmp_path / uuid.uuid4().hex}.db")
-    database.run("CREATE TABLE tickets (id text COLLATE NOCASE, text text)")
-    for key in keys:
-        database.run("INSERT INTO tickets VALUES (:key, 'refund')", key=key)
+    rows = [{"id": key, "text": "refund"} for key in [*keys, None]]
+    database.make(rows, id="text COLLATE NOCASE")
     report = run(tiny_pack, database, chunk_rows=size)
     folded = [None if key is None else "".join(c.lower() if c.isascii() else c for c in key) for key in keys]
     alone = {key for key, fold in zip(keys, folded, strict=True) if fold is not None and folded.count(fold) == 1}
-    assert report.rows_read == len(keys)
+    assert report.rows_read == len(rows)
     assert {row["id"] for row in database.rows("labels")} == alone if database.has("labels") else not alone
 
 
@@ -231,24 +187,22 @@ def test_changed_tickets_are_labelled_again_when_asked(tiny_pack: Path, database
     assert run(tiny_pack, database, relabel="all").rows_relabelled == 12
 
 
-@pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny pack with one text more."""
-    folder, data = tmp_path_factory.mktemp("packs") / "tiny", tiny_data()
-    new_pack(folder, type(data)((*data.texts, "parcel gone astray"), (*data.reasons, "delivery.late")))
-    return folder
-
-
-def test_another_model_is_told_and_labels_again_when_asked(tiny_pack: Path, other: Path, database: Database) -> None:
+def test_another_model_or_policy_is_told_and_labels_again_when_asked(
+    tiny_pack: Path, database: Database, tmp_path: Path
+) -> None:
     database.make(tickets(6), id="bigint")
     run(tiny_pack, database)
-    report = run(other, database)
-    assert (report.rows_kept, report.rows_outdated) == (6, 6)
-    assert run(other, database, relabel="changed").rows_relabelled == 6
-    assert run(other, database).rows_outdated == 0
-    pipe = cr.load_pipeline(other)
-    (model,) = {row["cr_model"] for row in database.rows("labels")}
-    assert model.startswith(pipe.bundle.manifest.seal[:16])
+    seal = cr.load_pipeline(tiny_pack).bundle.manifest.seal
+    assert {row["cr_model"].partition("+")[0] for row in database.rows("labels")} == {seal[:16]}
+    database.run("UPDATE labels SET cr_model = 'another' WHERE id < 2")
+    report = run(tiny_pack, database)
+    assert (report.rows_kept, report.rows_outdated) == (6, 2)
+    assert run(tiny_pack, database, relabel="changed").rows_relabelled == 2
+    rules = tmp_path / "rules.yaml"
+    rules.write_text((tiny_pack / "policy.yaml").read_text().replace("version: 1.0.0", "version: 1.0.1"))
+    assert run(tiny_pack, database, policy=rules).rows_outdated == 6
+    assert run(tiny_pack, database, policy=rules, relabel="changed").rows_relabelled == 6
+    assert run(tiny_pack, database, policy=rules).rows_outdated == 0
 
 
 # ------------------------------------------------------------------------------------------ bad rows, told
@@ -415,27 +369,18 @@ def test_a_chunk_is_written_whole_with_its_rejects_or_not_at_all(
     assert len(database.rows("labels_rejects")) == 1
 
 
-def command(pack: Path, url: str, *more: str) -> list[str]:
-    options = ["--pack", str(pack), "--table", "tickets", "--id-column", "id", "--chunk-rows", "20"]
-    return [sys.executable, "-m", "contact_reasons", "label-database", "--database", url, "--into", "labels", *options, *more]  # fmt: skip
-
-
-def test_kills_in_the_middle_change_nothing(tiny_pack: Path, database: Database) -> None:
+def test_a_kill_in_the_middle_changes_nothing(tiny_pack: Path, database: Database) -> None:
     database.make([*tickets(2000), {**tickets(1)[0], "id": 77}], id="bigint")
-    run(tiny_pack, database, into="whole", chunk_rows=5000)
-    chance, kills = random.Random(3), 0
-    for _ in range(30):
-        process = subprocess.Popen(command(tiny_pack, database.url), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
-        target = (len(database.rows("labels")) if database.has("labels") else 0) + chance.randrange(1, 1000)
-        while process.poll() is None and (not database.has("labels") or len(database.rows("labels")) < target):
-            time.sleep(0.01)
-        if process.poll() is not None:
-            break
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        kills += 1
-    assert process.returncode == 0
-    assert kills >= 1
+    run(tiny_pack, database, into="whole", chunk_rows=2000)
+    command = database_command(tiny_pack, database.url, "--chunk-rows", "5")
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not (database.has("labels") and len(database.rows("labels")) > 100):
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    done = len(database.rows("labels"))
+    assert 100 < done < 1999
+    assert run(tiny_pack, database, chunk_rows=500).rows_kept == done
     assert database.rows("labels") == database.rows("whole")
     assert database.rows("labels_rejects") == database.rows("whole_rejects")
 

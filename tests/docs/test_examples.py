@@ -8,6 +8,7 @@ import pkgutil
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,9 +50,12 @@ def test_commands_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (tmp_path / folder).symlink_to(ROOT / folder)
     monkeypatch.chdir(tmp_path)
     for block in blocks(page, "console"):
-        for program, line in re.findall(r"^\$ (contact-reasons|cp) (.*)$", block.replace("\\\n", " "), re.M):
+        for program, line in re.findall(r"^\$ (contact-reasons|cp|python) (.*)$", block.replace("\\\n", " "), re.M):
             if program == "cp":
                 subprocess.run(f"cp {line}", shell=True, check=True)
+                continue
+            if program == "python":
+                subprocess.run([sys.executable, *shlex.split(line)], check=True)
                 continue
             result = CliRunner().invoke(app, shlex.split(line))
             assert result.exit_code == 0, f"{page.name}: contact-reasons {line}\n{result.output}"

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import random
 import re
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -36,7 +38,7 @@ def labelled(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "command", ["label", "route", "train", "evaluate", "calibrate", "explain", "validate", "packs"]
+    "command", ["label", "label-database", "route", "train", "evaluate", "calibrate", "explain", "validate", "packs"]
 )
 def test_the_help_of_each_command_shows_an_example(command: str) -> None:
     text = run(command, "--help")
@@ -267,3 +269,59 @@ def test_explain_reads_standard_input_and_says_when_nothing_is_known_or_certain(
     result = CliRunner().invoke(app, ["explain", "-"], input="hello world, lorem ipsum dolor\n", env={"NO_COLOR": "1"})
     assert "Left to a person. Most probable: none of the known reasons" in result.output
     assert "knows no word" in run("explain", "4711")
+
+
+@pytest.fixture
+def tickets_database(tmp_path: Path) -> str:
+    file = tmp_path / "tickets.db"
+    with contextlib.closing(sqlite3.connect(file)) as connection, Path(SAMPLE).open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+        connection.execute(f"CREATE TABLE tickets ({', '.join(rows[0])})")
+        connection.executemany(f"INSERT INTO tickets VALUES ({', '.join('?' * len(rows[0]))})", [tuple(row.values()) for row in rows])  # fmt: skip
+        connection.execute("INSERT INTO tickets (text) VALUES ('no id')")
+        connection.commit()
+    return f"sqlite:///{file}"
+
+
+def test_label_database_shows_reasons_once_and_then_what_was_kept(
+    tickets_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONTACT_REASONS_DATABASE", tickets_database)
+    arguments = ["label-database", "--table", "tickets", "--into", "labels", "--subject-column", "subject"]
+    text = run(*arguments)
+    for part in ("why they contact us", "how to help them", "361 read, 360 written, 0 labelled before, 1 rejected", "1 rejected: the id is NULL", "Result: table labels of sqlite:///"):  # fmt: skip
+        assert part in text
+    monkeypatch.delenv("CONTACT_REASONS_DATABASE")
+    monkeypatch.setenv("MINE", tickets_database)
+    text = run(*arguments, "--database", "env:MINE", "--json", str(tmp_path / "report.json"))
+    assert "why they contact us" not in text
+    assert "361 read, 0 written, 360 labelled before" in text
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["rows_kept"], report["rejects"]) == (360, None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--database: the environment variable CONTACT_REASONS_DATABASE is not set"),
+        (["--database", "env:NOT_THERE"], "--database: the environment variable NOT_THERE is not set"),
+        (
+            ["--database", "postgresql://me:secret@host/db"],
+            "--database: the URL holds a password, and command lines can be read by others",
+        ),
+        (["--database", "postgresql://host/db?password=secret"], "the URL holds a password"),
+        (
+            ["--database", "env:HERE", "--into-database", "postgresql://me:secret@host/db"],
+            "--into-database: the URL holds a password",
+        ),
+        (["--database", "sqlite:///nowhere.db"], "nowhere.db: there is no such SQLite file"),
+    ],
+)
+def test_label_database_takes_no_password_from_the_command_line(
+    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CONTACT_REASONS_DATABASE", raising=False)
+    monkeypatch.setenv("HERE", "sqlite:///nowhere.db")
+    text = run("label-database", "--table", "tickets", "--into", "labels", *arguments, code=2)
+    assert message in text
+    assert "secret" not in text
