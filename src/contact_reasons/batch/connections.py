@@ -123,9 +123,7 @@ def _cause(exc: Exception) -> str:
     found = getattr(exc, "orig", None) or exc
     state = getattr(found, "sqlstate", None)
     name = type(found).__name__
-    if (
-        state is None and type(exc).__name__ == "OperationalError"
-    ):  # no connection, or SQLite: its messages name objects
+    if state is None and type(exc).__name__ == "OperationalError":  # no connection, or SQLite
         return f"{name}: {' '.join(str(found).partition(' with text ')[0].split())}"
     if state is not None and state.startswith(_SAFE_STATES):
         return f"{name}: {getattr(getattr(found, 'diag', None), 'message_primary', None) or state}"

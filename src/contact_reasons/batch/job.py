@@ -12,17 +12,26 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from contact_reasons.batch.readers import Chunk, TicketSource, kind_of, open_source
+from contact_reasons.batch.parts import (
+    Place,
+    do_chunk,
+    part_file,
+    read_json,
+    remove_folder,
+    skip_chunk,
+    sync_file,
+    write_whole,
+)
+from contact_reasons.batch.readers import TicketSource, kind_of, open_source
 from contact_reasons.batch.tasks import LabelTask, RouteTask, Task, absolute_pack, absolute_path, choose_inputs
-from contact_reasons.batch.writers import PartWriter, make_writer
+from contact_reasons.batch.writers import make_writer
 from contact_reasons.errors import BatchError
 from contact_reasons.records import LABEL_INPUTS
 
@@ -276,7 +285,7 @@ class _Job:
                     if progress is not None:
                         progress(rows, fraction)
                 report = self._finish(started, resumed)
-                _remove(self.work)
+                remove_folder(self.work)
         except OSError as exc:
             raise BatchError(
                 f"{exc.filename or self.out}: {exc.strerror or exc}; check rights and space, then start the same command again to go on"
@@ -296,7 +305,7 @@ class _Job:
         self.key = hashlib.sha256(text.encode()).hexdigest()
         file = self.work / "job.json"
         if file.exists() and not self.options.restart:
-            if _read_json(file) != json.loads(text):
+            if read_json(file) != json.loads(text):
                 raise BatchError(
                     f"{self.work}: holds the unfinished work of another job (other source, options, model, policy or calibration); "
                     "run that one again, or throw its work away with --restart"
@@ -306,16 +315,16 @@ class _Job:
         file.unlink(missing_ok=True)
         for path in self.work.iterdir():
             path.unlink()
-        _write_whole(file, text.encode())
+        write_whole(file, text.encode())
 
     def _process(self, done: set[int]) -> Iterator[tuple[int, float]]:
         """Do every chunk that is not done; index and share of the file of each, done or not, in order."""
         chunks = self.source.chunks(self.options.chunk_rows)
-        place = _Place(self.work, self.key)
+        place = Place(self.work, self.key)
         if self.options.jobs == 1:
             for chunk in chunks:
                 if chunk.index not in done:
-                    _do_chunk(self.task, self.writer, place, chunk)
+                    do_chunk(self.task, self.writer, place, chunk)
                 yield chunk.index, chunk.fraction
             return
         import joblib
@@ -324,9 +333,9 @@ class _Job:
             n_jobs=self.options.jobs, return_as="generator", pre_dispatch="2*n_jobs", batch_size=1
         )
         calls = (
-            joblib.delayed(_do_chunk)(self.task, self.writer, place, chunk)
+            joblib.delayed(do_chunk)(self.task, self.writer, place, chunk)
             if chunk.index not in done
-            else joblib.delayed(_skip_chunk)(chunk.index, chunk.fraction)
+            else joblib.delayed(skip_chunk)(chunk.index, chunk.fraction)
             for chunk in chunks
         )
         yield from parallel(calls)
@@ -335,13 +344,13 @@ class _Job:
         """Counts of the chunks that are done, by index. Parts of another job (left by a dying worker) do not count."""
         done = {}
         for path in sorted(self.work.glob("*.counts")):
-            counts = _read_json(path)
+            counts = read_json(path)
             if counts.get("job") == self.key:
                 done[int(path.name.partition(".")[0])] = counts
         return done
 
     def _counts(self, index: int) -> dict[str, Any]:
-        return _read_json(_part(self.work, index, "counts"))
+        return read_json(part_file(self.work, index, "counts"))
 
     def _finish(self, started: float, resumed: int) -> RunReport:
         done = self._done_chunks()
@@ -363,10 +372,10 @@ class _Job:
         if totals["read"] != totals["written"] + totals["rejected"]:
             raise BatchError(f"{self.work}: the counts do not add up ({dict(totals)}); start again with --restart")
         joined, rejected = self.work / f"joined{self.out.suffix}", self.work / "rejected"
-        self.writer.join([_part(self.work, index, "rows") for index in indices], joined)
+        self.writer.join([part_file(self.work, index, "rows") for index in indices], joined)
         with rejected.open("wb") as stream:
             for index in indices:
-                stream.write(_part(self.work, index, "rejects").read_bytes())
+                stream.write(part_file(self.work, index, "rejects").read_bytes())
         seconds = time.perf_counter() - started
         report = RunReport(
             source=str(self.source.path),
@@ -393,8 +402,8 @@ class _Job:
             os.replace(rejected, self.rejects)
         else:
             self.rejects.unlink(missing_ok=True)
-        _write_whole(self.report, (json.dumps(asdict(report), indent=1, ensure_ascii=False) + "\n").encode())
-        _sync(joined)
+        write_whole(self.report, (json.dumps(asdict(report), indent=1, ensure_ascii=False) + "\n").encode())
+        sync_file(joined)
         os.replace(joined, self.out)
         return report
 
@@ -421,76 +430,3 @@ class _Job:
             with contextlib.suppress(OSError):
                 self.work.rmdir()  # nothing was begun
             os.close(folder)
-
-
-# ---------------------------------------------------------------------------------------------- one chunk
-
-
-class _Place(NamedTuple):
-    """Where parts go, and the job they belong to."""
-
-    work: Path
-    key: str
-
-
-def _do_chunk(task: Task, writer: PartWriter, place: _Place, chunk: Chunk) -> tuple[int, float]:
-    """Process a chunk and write its parts; the counts come last and make it done."""
-    read = len(chunk.numbers) + len(chunk.rejects)
-    results = task.run(chunk)
-    rows, made_safe = writer.part(chunk, results)
-    rejects = sorted(chunk.rejects)
-    counts = {
-        "job": place.key,
-        "read": read,
-        "written": len(chunk.numbers),
-        "rejected": len(rejects),
-        "made_safe": made_safe,
-        "ignored": dict(chunk.ignored),
-        "causes": dict(Counter(reject.cause for reject in rejects).most_common(50)),
-        "tallies": task.tallies(results),
-    }
-    _write_whole(_part(place.work, chunk.index, "rows"), rows)
-    lines = "".join(json.dumps(reject._asdict(), ensure_ascii=False) + "\n" for reject in rejects)
-    _write_whole(_part(place.work, chunk.index, "rejects"), lines.encode())
-    _write_whole(_part(place.work, chunk.index, "counts"), json.dumps(counts).encode())
-    return chunk.index, chunk.fraction
-
-
-def _skip_chunk(index: int, fraction: float) -> tuple[int, float]:
-    return index, fraction
-
-
-def _part(work: Path, index: int, what: str) -> Path:
-    return work / f"{index:08d}.{what}"
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(data, dict):
-            raise ValueError
-    except ValueError:
-        raise BatchError(f"{path}: the unfinished work is damaged; throw it away with --restart") from None
-    return data
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder, in one step as seen from outside."""
-    gone = folder.with_name(f"{folder.name}.gone-{os.getpid()}")
-    os.replace(folder, gone)
-    shutil.rmtree(gone)
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
