@@ -12,6 +12,7 @@
     ├── CalibrationError a sample allows no promise, or a calibration file is damaged or of another model
     ├── PackError        a pack of that name is not there
     ├── LabError         a log, a load or capacities do not allow the answer that the routing lab was asked for
+    ├── CrmError         a taxonomy does not fit a CRM, or what a CRM holds cannot be read
     ├── QueueError       figures of a queue, its agents or its load are impossible
     └── BatchError       a ticket file, its columns or its unfinished work do not fit the job
         └── DatabaseError  a database cannot be reached, or a table of it does not fit the job
@@ -29,6 +30,7 @@ __all__ = [
     "BundleError",
     "CalibrationError",
     "ContactReasonsError",
+    "CrmError",
     "DatabaseError",
     "LabError",
     "PackError",
@@ -92,6 +94,10 @@ class PackError(ContactReasonsError, LookupError):
 
 class LabError(ContactReasonsError, ValueError):
     """The routing lab cannot answer honestly from what it was given."""
+
+
+class CrmError(ContactReasonsError, ValueError):
+    """A taxonomy does not fit a CRM, or what a CRM holds or sends cannot be read."""
 
 
 class QueueError(ContactReasonsError, ValueError):

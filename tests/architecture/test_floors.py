@@ -30,6 +30,7 @@ FLOORS = {
     "routing": 3,
     "starter": 3,
     "evaluation": 3,
+    "crm": 3,
     "confidence": 4,
     "lab": 4,
     "several": 4,

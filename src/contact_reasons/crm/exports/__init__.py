@@ -1,0 +1,1 @@
+"""A taxonomy as the reason fields of a CRM: written, read back, changed step by step."""
