@@ -1,0 +1,187 @@
+"""Intercom: a list attribute for each level, of conversations or of a ticket type; items are labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+from contact_reasons.crm.exports.choices import Choice, Held, Merged
+from contact_reasons.crm.exports.documents import at, call_text, json_documents
+from contact_reasons.crm.exports.plans import Step
+from contact_reasons.crm.exports.system import CrmSystem, codes_from_labels, found_by_labels, labels_as_values, one_of
+from contact_reasons.errors import CrmError
+from contact_reasons.taxonomy import PrimaryReason, SecondaryReason, Taxonomy
+
+__all__ = ["Intercom"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intercom(CrmSystem):
+    """Attributes of Intercom.
+
+    Parameters
+    ----------
+    title, detail_title : str
+        Names of the attributes.
+    kind : str
+        'conversation' (API version Unstable) or 'ticket' (attributes of a ticket type; labels without commas).
+    """
+
+    name: ClassVar[str] = "intercom"
+    called: ClassVar[str] = "Intercom"
+    keeps_codes: ClassVar[bool] = False
+    siblings: ClassVar[bool] = False
+
+    kind: str = field(default="conversation", metadata=one_of("conversation", "ticket"))
+
+    @property
+    def limits(self) -> str:
+        """Ticket attributes take fewer labels."""
+        return "intercom" if self.kind == "conversation" else "intercom ticket"
+
+    @property
+    def hides(self) -> bool:
+        """Items of a conversation attribute can be archived."""
+        return self.kind == "conversation"
+
+    @property
+    def renames(self) -> bool:
+        """Items of a conversation attribute have ids."""
+        return self.kind == "conversation"
+
+    def labelled(self, primary: PrimaryReason, secondary: SecondaryReason | None) -> str:
+        """There is one list of secondaries, so the primary's label stands before each."""
+        return primary.label if secondary is None else f"{primary.label}: {secondary.label}"
+
+    def wanted(self, taxonomy: Taxonomy) -> Held:
+        """Values are labels."""
+        held = labels_as_values(super().wanted(taxonomy))
+        return held._replace(secondaries=tuple(replace(choice, parents=()) for choice in held.secondaries))
+
+    def files(self, wanted: Held) -> dict[str, str]:
+        """The two calls that make the attributes."""
+        levels = (
+            (1, "primaries", self.title, wanted.primaries),
+            (2, "secondaries", self.detail_title, wanted.secondaries),
+        )
+        path = "/data_attributes" if self.kind == "conversation" else "/ticket_types/{ticket_type_id}/attributes"
+        return {
+            f"calls/{number}-{what}.json": call_text("POST", path, self._attribute(title, choices))
+            for number, what, title, choices in levels
+        }
+
+    def _attribute(self, title: str, choices: Sequence[Choice]) -> dict[str, Any]:
+        head = {"name": title} | ({"model": "conversation"} if self.kind == "conversation" else {"description": title})
+        return head | {"data_type": "list"} | self._items(choices)
+
+    def _items(self, choices: Sequence[Choice]) -> dict[str, Any]:
+        if self.kind == "ticket":
+            return {"list_items": ",".join(choice.label for choice in choices)}
+        return {"list_options": [_item(choice) for choice in choices]}
+
+    def guide(self) -> tuple[str, ...]:
+        """The calls."""
+        version = (
+            "with the header Intercom-Version: Unstable"
+            if self.kind == "conversation"
+            else "with the id of your ticket type in the path"
+        )
+        return (
+            f"Send `calls/1-primaries.json` and `calls/2-secondaries.json`, {version}.",
+            "Keep `taxonomy.yaml`: items have labels alone, and only this file says which reason a label is.",
+        )
+
+    def held_in(self, files: Mapping[str, str]) -> Held:
+        """Both attributes, from the exported calls or the answer to ``GET /data_attributes``."""
+        found: dict[str, tuple[str, dict[str, Any]]] = {}
+        for name, document in json_documents(files):
+            listed = document if isinstance(document, dict) else {}
+            several = listed.get("data", [listed])
+            for each in several if isinstance(several, list) else []:
+                if (
+                    isinstance(each, dict)
+                    and isinstance(each.get("name"), str)
+                    and {"list_options", "list_items"} & set(each)
+                ):
+                    found[each["name"]] = (name, each)
+        levels, natives = [], []
+        for wanted in (self.title, self.detail_title):
+            if wanted not in found:
+                raise CrmError(
+                    f"Intercom: no file holds a list attribute of the name {wanted!r}; give the answer to GET /data_attributes, "
+                    "or name yours with title and detail_title"
+                )
+            where, given = found[wanted]
+            levels.append(self._choices(where, given))
+            native = given.get("id")
+            natives.append(str(native) if isinstance(native, int | str) and native != "" else None)
+        return Held(levels[0], levels[1], (natives[0], natives[1]))
+
+    def _choices(self, where: str, given: Mapping[str, Any]) -> tuple[Choice, ...]:
+        if self.kind == "ticket":
+            labels = at(given, "list_items", str, where).split(",")
+            return tuple(Choice(code=None, value=label, label=label) for label in labels)
+        choices = []
+        for option in at(given, "list_options", list, where):
+            label, native = at(option, "label", str, where), option.get("id")
+            active = not option.get("archived", False)
+            choices.append(
+                Choice(
+                    code=None, value=label, label=label, active=active, native=None if native is None else str(native)
+                )
+            )
+        return tuple(choices)
+
+    def adopted(self, now: Held, wanted: Held, earlier: Held | None) -> Held:
+        """By labels."""
+        return found_by_labels(now, wanted, earlier, renames=self.renames)
+
+    def coded(self, held: Held) -> Held:
+        """Secondaries under the primaries whose labels stand before theirs."""
+        labels = sorted((choice.label for choice in held.primaries if choice.active), key=len, reverse=True)
+        placed = []
+        for choice in held.secondaries:
+            primary = next((label for label in labels if choice.label.startswith(f"{label}: ")), None)
+            if primary is None and choice.active:
+                raise CrmError(
+                    f"Intercom: no item of {self.title!r} stands before ': ' in {choice.label!r}; correct the item, or give taxonomy.yaml"
+                )
+            placed.append(replace(choice, parents=(primary or "",), label=choice.label.removeprefix(f"{primary}: ")))
+        made = codes_from_labels(held._replace(secondaries=tuple(placed)))
+        whole = {choice.value: choice.label for choice in held.secondaries}
+        return made._replace(
+            secondaries=tuple(replace(choice, label=whole[choice.value]) for choice in made.secondaries)
+        )
+
+    def plain_label(self, choice: Choice, primary_label: str) -> str:
+        """What follows the primary's label."""
+        return choice.label.removeprefix(f"{primary_label}: ")
+
+    def steps(self, now: Held, primary: Merged, secondary: Merged) -> list[Step]:
+        """A call for each changed attribute, with all its items."""
+        found = []
+        for title, native, level in (
+            (self.title, now.fields[0], primary),
+            (self.detail_title, now.fields[1], secondary),
+        ):
+            if self._items(level.before) != self._items(level.after):
+                root = (
+                    "/data_attributes" if self.kind == "conversation" else "/ticket_types/{ticket_type_id}/attributes"
+                )
+                kept = "archived" if self.kind == "conversation" else "too"
+                found.append(
+                    Step(
+                        title=f"Send all items of {title!r}, retired ones {kept}",
+                        changes=level.changes,
+                        method="PUT",
+                        path=f"{root}/{native or '{id}'}",
+                        body=self._items(level.after),
+                    )
+                )
+        return found
+
+
+def _item(choice: Choice) -> dict[str, Any]:
+    native = {} if choice.native is None else {"id": choice.native}
+    return native | {"label": choice.label} | ({} if choice.active else {"archived": True})
