@@ -299,7 +299,7 @@ class Dynamics(CrmSystem):
         before = {("", choice.label) for choice in primary.before}
         before |= {(had.get(parent, ""), choice.label) for choice in secondary.before for parent in choice.parents}
         levels = [
-            [("", choice.label) for choice in primary.after if choice.active],
+            [("", choice.label) for choice in primary.after if choice.active and choice.code],
             [
                 (labels.get(parent, ""), choice.label)
                 for choice in secondary.after

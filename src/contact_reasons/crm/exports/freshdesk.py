@@ -86,7 +86,9 @@ class Freshdesk(CrmSystem):
         )
         native = given.get("id")
         primaries = tuple(primary for primary, _ in level)
-        secondaries = tuple(replace(each, parents=(primary.value,)) for primary, under in level for each in under)
+        secondaries = tuple(
+            replace(each, parents=(primary.native or primary.value,)) for primary, under in level for each in under
+        )
         return Held(primaries, secondaries, (str(native) if isinstance(native, int) else None, None))
 
     def adopted(self, now: Held, wanted: Held, earlier: Held | None) -> Held:

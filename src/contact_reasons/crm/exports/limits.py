@@ -331,9 +331,9 @@ def _unique_primaries(
     limit: Limit, level: Sequence[Choice], levels: Sequence[Sequence[Choice]], at: int
 ) -> Iterator[Problem]:
     if at == 0:
-        titles = [folded(choice.label) for one in levels for choice in one if choice.active]
+        titles = [folded(choice.label) for one in levels for choice in one if choice.active and choice.code]
         for choice in level:
-            if choice.active and titles.count(folded(choice.label)) > 1:
+            if choice.active and choice.code and titles.count(folded(choice.label)) > 1:
                 yield Problem(
                     _name(choice),
                     limit,

@@ -145,17 +145,24 @@ class ServiceNow(CrmSystem):
 
     def adopted(self, now: Held, wanted: Held, earlier: Held | None) -> Held:
         """Choices that someone made by hand with the code of a reason are that reason; all others made by hand are left alone."""
-        levels = []
-        for held, ours in ((now.primaries, wanted.primaries), (now.secondaries, wanted.secondaries)):
-            codes = {choice.code: choice.parents for choice in ours}
-            known = {choice.code for choice in held}
-            level: list[Choice] = []
-            for choice in held:
-                mine = choice.code is None and choice.value not in known and codes.get(choice.value) == choice.parents
-                level.append(replace(choice, code=choice.value) if mine else choice)
-                known.add(level[-1].code)
-            levels.append(tuple(level))
-        return Held(levels[0], levels[1], now.fields)
+        had = earlier or Held((), ())
+        return Held(
+            self._taken_over(now.primaries, (*had.primaries, *wanted.primaries)),
+            self._taken_over(now.secondaries, (*had.secondaries, *wanted.secondaries)),
+            now.fields,
+        )
+
+    @staticmethod
+    def _taken_over(held: Sequence[Choice], ours: Sequence[Choice]) -> tuple[Choice, ...]:
+        parents = {choice.value: choice.parents for choice in ours}
+        known = {choice.code for choice in held}
+        level = []
+        for choice in held:
+            if choice.code is None and choice.value not in known and parents.get(choice.value) == choice.parents:
+                choice = replace(choice, code=choice.value)
+                known.add(choice.code)
+            level.append(choice)
+        return tuple(level)
 
     def steps(self, now: Held, primary: Merged, secondary: Merged) -> list[Step]:
         """One unload with the records that change, and no others."""
