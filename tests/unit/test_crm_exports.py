@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -157,7 +158,7 @@ def version(draw: st.DrawFn, number: int) -> dict[str, Any]:
 @st.composite
 def versions(draw: st.DrawFn) -> list[Taxonomy]:
     data = [draw(version(number)) for number in range(3)]
-    for before, after in zip(data, data[1:], strict=False):
+    for before, after in itertools.pairwise(data):
         ids = {s["id"] for p in after["primaries"] for s in p["secondaries"]}
         gone = [s["id"] for p in before["primaries"] for s in p["secondaries"] if s["id"] not in ids]
         if gone and draw(st.booleans()):
@@ -225,7 +226,9 @@ def test_a_plan_loses_no_value_of_old_tickets_and_shows_the_new_taxonomy(
 def test_a_plan_depends_on_nothing_but_what_it_was_given_and_can_be_written(
     system: str, taxonomies: list[Taxonomy]
 ) -> None:
-    files = export_taxonomy(taxonomies[0], system)
+    crm = SIMULATED[system]()
+    crm.create(export_taxonomy(taxonomies[0], system))
+    files = crm.listing()
     plan = plan_update(system, files, taxonomies[1])
     assert plan == plan_update(system, dict(reversed(files.items())), taxonomies[1])
     assert json.loads(json.dumps(plan.to_dict())) == plan.to_dict()
@@ -245,11 +248,21 @@ def test_a_reason_that_is_gone_and_one_that_took_its_place_are_told(system: str)
         "label": "Money",
         "formerly": ["billing.refund"],
     }
-    plan = plan_update(system, export_taxonomy(old, system), Taxonomy.from_dict(data))
+    crm = SIMULATED[system]()
+    crm.create(export_taxonomy(old, system))
+    plan = plan_update(system, crm.listing(), Taxonomy.from_dict(data), earlier=old)
     kinds = {(change.kind, change.reason): change.why for change in plan.changes}
     assert "takes the place of billing__refund" in kinds["add", "billing.money_back"]
     if system not in BY_LABEL:
         assert "billing__money_back has taken its place" in kinds["deactivate", "billing.refund"]
+
+
+@pytest.mark.parametrize("system", ["jira", "intercom"])
+def test_a_plan_that_would_need_ids_of_the_crm_asks_for_them(system: str) -> None:
+    old = Taxonomy.from_pairs([("Billing", "Refund"), ("Post", "Late")])
+    new = Taxonomy.from_pairs([("Billing", "Invoice"), ("Post", "Late")])
+    with pytest.raises(CrmError, match=r"4 values without an id, such as 'Billing'; .* Give the answer to GET /"):
+        plan_update(system, export_taxonomy(old, system), new)
 
 
 def test_choices_of_an_instance_that_are_not_ours_are_not_touched() -> None:

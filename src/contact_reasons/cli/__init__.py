@@ -11,6 +11,7 @@ from contact_reasons.cli import (
     calibrate,
     evaluate,
     explain,
+    export,
     label,
     label_database,
     packs,
@@ -60,3 +61,4 @@ for command in (
     app.command()(command)
 app.add_typer(packs.app, name="packs")
 app.add_typer(policy.app, name="policy")
+app.add_typer(export.app, name="export")

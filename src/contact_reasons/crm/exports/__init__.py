@@ -2,6 +2,7 @@
 
 from contact_reasons.crm.exports.choices import Change
 from contact_reasons.crm.exports.exchange import SYSTEMS, export_taxonomy, plan_update, read_export
+from contact_reasons.crm.exports.folders import read_folder, write_folder
 from contact_reasons.crm.exports.limits import LIMITS, Limit
 from contact_reasons.crm.exports.plans import Step, UpdatePlan
 
@@ -15,4 +16,6 @@ __all__ = [
     "export_taxonomy",
     "plan_update",
     "read_export",
+    "read_folder",
+    "write_folder",
 ]

@@ -190,7 +190,7 @@ def merged(
     changes: list[Change] = []
     after: list[Choice] = []
     for choice in wanted:
-        old = held.get(choice.code)
+        old = held.get(choice.code or "")
         after.append(choice if old is None else _over(old, choice))
         changes += _changes_of(level, old, after[-1], formerly)
     rest = [choice for choice in before if choice.code not in codes]

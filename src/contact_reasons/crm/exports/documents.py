@@ -18,6 +18,7 @@ __all__ = [
     "escaped",
     "json_documents",
     "json_text",
+    "put_once",
     "read_csv",
     "read_xml",
 ]
@@ -193,6 +194,19 @@ def _body(data: Any) -> Any:
 def _check_size(text: str, where: str) -> None:
     if len(text) > MAX_CHARS:
         raise CrmError(f"{where}: {len(text):,} characters; at most {MAX_CHARS:,} are read: is it the right file?")
+
+
+def put_once(found: dict[str, tuple[str, Any]], key: str, where: str, value: Any) -> None:
+    """Keep what a file says of a field.
+
+    Raises
+    ------
+    CrmError
+        If another file, or another place of the same one, has said it before.
+    """
+    if key in found:
+        raise CrmError(f"the field {shorten(key)} stands in {found[key][0]} and in {where}; give each field once")
+    found[key] = (where, value)
 
 
 def at(data: Any, key: str, kind: type[Any] | tuple[type[Any], ...], where: str) -> Any:

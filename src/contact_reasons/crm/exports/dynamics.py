@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from contact_reasons.crm.exports.choices import Change, Choice, Held, Merged, unique_codes
-from contact_reasons.crm.exports.documents import at, call_text, csv_text, json_documents, json_text, read_csv
+from contact_reasons.crm.exports.documents import at, call_text, csv_text, json_documents, json_text, put_once, read_csv
 from contact_reasons.crm.exports.plans import Step
 from contact_reasons.crm.exports.system import CrmSystem, matching, one_of
 from contact_reasons.errors import CrmError
@@ -144,7 +144,7 @@ class Dynamics(CrmSystem):
             if isinstance(document, dict) and {"controlling", "dependent", "values"} <= set(document):
                 shown = at(document, "values", dict, name)
             elif isinstance(document, dict) and isinstance(document.get("Name"), str):
-                sets[document["Name"]] = (name, document)
+                put_once(sets, document["Name"], name, document)
         if shown is None:
             raise CrmError(
                 "Dynamics 365: dependents.json is missing; give the one that the form script uses now: only it says what is shown"

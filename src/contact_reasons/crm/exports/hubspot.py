@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from contact_reasons.crm.exports.choices import Choice, Held, Merged, unique_codes
-from contact_reasons.crm.exports.documents import at, call_text, json_documents
+from contact_reasons.crm.exports.documents import at, call_text, json_documents, put_once
 from contact_reasons.crm.exports.plans import Step
 from contact_reasons.crm.exports.system import CrmSystem, matching
 from contact_reasons.errors import CrmError
@@ -82,7 +82,7 @@ class HubSpot(CrmSystem):
             several = listed.get("results", [listed])
             for each in several if isinstance(several, list) else []:
                 if isinstance(each, dict) and isinstance(each.get("name"), str):
-                    found[each["name"]] = (name, each)
+                    put_once(found, each["name"], name, each)
         levels = []
         for wanted in (self.primary_property, self.secondary_property):
             if wanted not in found:

@@ -7,9 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from contact_reasons.crm.exports.choices import Choice, Held, Merged
-from contact_reasons.crm.exports.documents import at, call_text, json_documents
+from contact_reasons.crm.exports.documents import at, call_text, json_documents, put_once
 from contact_reasons.crm.exports.plans import Step
-from contact_reasons.crm.exports.system import CrmSystem, codes_from_labels, found_by_labels, labels_as_values, one_of
+from contact_reasons.crm.exports.system import (
+    CrmSystem,
+    codes_from_labels,
+    found_by_labels,
+    labels_as_values,
+    needs_ids,
+    one_of,
+)
 from contact_reasons.errors import CrmError
 from contact_reasons.taxonomy import PrimaryReason, SecondaryReason, Taxonomy
 
@@ -104,7 +111,7 @@ class Intercom(CrmSystem):
                     and isinstance(each.get("name"), str)
                     and {"list_options", "list_items"} & set(each)
                 ):
-                    found[each["name"]] = (name, each)
+                    put_once(found, each["name"], name, each)
         levels, natives = [], []
         for wanted in (self.title, self.detail_title):
             if wanted not in found:
@@ -160,6 +167,8 @@ class Intercom(CrmSystem):
 
     def steps(self, now: Held, primary: Merged, secondary: Merged) -> list[Step]:
         """A call for each changed attribute, with all its items."""
+        if self.kind == "conversation":
+            needs_ids(self.called, (primary, secondary), "GET /data_attributes?model=conversation")
         found = []
         for title, native, level in (
             (self.title, now.fields[0], primary),

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from contact_reasons.crm.exports.choices import Choice, Held, Merged
 from contact_reasons.crm.exports.documents import at, call_text, json_documents
 from contact_reasons.crm.exports.plans import Step
-from contact_reasons.crm.exports.system import CrmSystem, found_by_labels, labels_as_values, matching
-from contact_reasons.errors import CrmError
+from contact_reasons.crm.exports.system import CrmSystem, found_by_labels, labels_as_values, matching, needs_ids
+from contact_reasons.errors import CrmError, shorten
 from contact_reasons.taxonomy import Taxonomy
 
 __all__ = ["Jira"]
@@ -85,6 +85,10 @@ class Jira(CrmSystem):
                 f"GET {self._path}, each as a .json file"
             )
         choices = [self._choice(option, where) for where, option in options]
+        places = [(choice.parents, choice.label) for choice in choices]
+        if len(set(places)) < len(places):
+            twice = next(place for place in places if places.count(place) > 1)
+            raise CrmError(f"Jira: the option {shorten(twice[1])} stands twice under one parent; give each page once")
         return Held(
             tuple(choice for choice in choices if not choice.parents),
             tuple(choice for choice in choices if choice.parents),
@@ -111,6 +115,7 @@ class Jira(CrmSystem):
 
     def steps(self, now: Held, primary: Merged, secondary: Merged) -> list[Step]:
         """Labels first, then additions, parents before children; then what is disabled, children before parents; then order."""
+        needs_ids(self.called, (primary, secondary), f"GET {self._path}")
         return [
             *self._relabelled(primary),
             *self._relabelled(secondary),
@@ -126,7 +131,7 @@ class Jira(CrmSystem):
 
     def _relabelled(self, level: Merged) -> Iterator[Step]:
         before = {choice.native: choice for choice in level.before}
-        both = [(before[choice.native], choice) for choice in level.after if choice.native in before and choice.native]
+        both = [(before[choice.native], choice) for choice in level.after if choice.native in before]
         options = [
             {"id": old.native, "value": new.label, "disabled": not old.active}
             for old, new in sorted(both, key=lambda pair: pair[1].active)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from contact_reasons.crm.exports.choices import Choice, Held, Merged, unique_codes
-from contact_reasons.crm.exports.documents import Element, escaped, read_xml
+from contact_reasons.crm.exports.documents import Element, escaped, put_once, read_xml
 from contact_reasons.crm.exports.plans import Step
 from contact_reasons.crm.exports.system import CrmSystem, matching
 from contact_reasons.errors import CrmError, shorten
@@ -105,12 +105,12 @@ class Salesforce(CrmSystem):
 
     def held_in(self, files: Mapping[str, str]) -> Held:
         """Both fields, as exported or as retrieved in source format."""
-        roots = {}
+        roots: dict[str, tuple[str, Element]] = {}
         for name in sorted(files):
             if name.endswith(".field-meta.xml"):
                 root = read_xml(files[name], name)
                 if root.tag == "CustomField":
-                    roots[root.get("fullName")] = (name, root)
+                    put_once(roots, root.get("fullName"), name, root)
         levels = []
         for wanted in (self.primary_field, self.secondary_field):
             if wanted not in roots:

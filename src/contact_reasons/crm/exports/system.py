@@ -15,7 +15,7 @@ from contact_reasons.errors import CrmError, shorten
 from contact_reasons.schema import Check, Mistakes, Record, check, mistake, string, text
 from contact_reasons.taxonomy import PrimaryReason, SecondaryReason, Taxonomy
 
-__all__ = ["CrmSystem", "codes_from_labels", "found_by_labels", "labels_as_values", "matching", "one_of"]
+__all__ = ["CrmSystem", "codes_from_labels", "found_by_labels", "labels_as_values", "matching", "needs_ids", "one_of"]
 
 
 class _OptionMistakes(Mistakes, CrmError):
@@ -228,6 +228,29 @@ def _by_label(now: Sequence[Choice], wanted: Sequence[Choice], earlier: Sequence
                 found[at] = code
                 open_codes.remove(code)
     return tuple(replace(choice, code=found.get(at) or f"?{choice.value}") for at, choice in enumerate(now))
+
+
+def needs_ids(called: str, levels: Sequence[Merged], ask: str) -> None:
+    """Nothing, if nothing changes or every value that is held has the id that the CRM gave it.
+
+    Parameters
+    ----------
+    called : str
+    levels : sequence of Merged
+    ask : str
+        The call whose answer names the ids.
+
+    Raises
+    ------
+    CrmError
+        If ids are missing.
+    """
+    without = [choice.value for level in levels for choice in level.before if choice.native is None]
+    if without and any(level.changes for level in levels):
+        raise CrmError(
+            f"{called}: {len(without)} values without an id, such as {shorten(without[0])}; an update names values by the ids that "
+            f"{called} gave them. Give the answer to {ask} as what it holds now"
+        )
 
 
 def labels_as_values(held: Held) -> Held:
