@@ -206,9 +206,9 @@ def merged(
         if old.label != new.label
     ]
     after += apart
-    if [c.code for c in before if c.code in codes] != [c.code for c in wanted if c.code in held] or (
-        not changes and after != list(before)
-    ):
+    ordered = any(choice.position is not None for choice in wanted)
+    moved = [c.code for c in before if c.code in codes] != [c.code for c in wanted if c.code in held]
+    if not ordered and (moved or (not changes and after != list(before))):
         changes.append(Change("move", level, None, "", "the order of the taxonomy; what is retired comes last"))
     return Merged(tuple(before), tuple(after), tuple(changes))
 

@@ -206,12 +206,18 @@ class Dynamics(CrmSystem):
                         f"{name}: the subject {odd[1]!r} under {odd[0]!r} does not stand in both the tree and the choices; export again"
                     )
 
+    def placed(self, now: Held, wanted: Held) -> Held:
+        """New values get the numbers after the highest that was ever used."""
+        levels = []
+        for held, choices in ((now.primaries, wanted.primaries), (now.secondaries, wanted.secondaries)):
+            known = {choice.code: choice.value for choice in held}
+            new = iter(self._numbered([choice for choice in choices if choice.code not in known], held))
+            levels.append(tuple(choice if choice.code in known else next(new) for choice in choices))
+        return Held(levels[0], levels[1])
+
     def steps(self, now: Held, primary: Merged, secondary: Merged) -> list[Step]:
         """Insert, update and order values; then the map, the new subjects, and publishing."""
-        levels = [
-            (self.primary_choice, primary._replace(after=self._renumbered(primary))),
-            (self.secondary_choice, secondary._replace(after=self._renumbered(secondary))),
-        ]
+        levels = ((self.primary_choice, primary), (self.secondary_choice, secondary))
         found = [step for name, level in levels for step in self._level_steps(name, level)]
         if not found and not primary.changes and not secondary.changes:
             return []
@@ -235,41 +241,31 @@ class Dynamics(CrmSystem):
             )
         return found + (self._subject_steps(first, second) if self.subjects == "yes" else [])
 
-    def _renumbered(self, level: Merged) -> tuple[Choice, ...]:
-        """New values get the numbers after the highest that was ever used."""
-        codes = {choice.code for choice in level.before}
-        new = iter(self._numbered([choice for choice in level.after if choice.code not in codes], level.before))
-        return tuple(choice if choice.code in codes else next(new) for choice in level.after)
-
     def _level_steps(self, name: str, level: Merged) -> list[Step]:
         before = {choice.value: choice for choice in level.before}
-        found = []
-        for choice in level.after:
+        added: list[Step] = []
+        changed: list[Step] = []
+        for choice in reversed(level.after):
             old = before.get(choice.value)
             body: dict[str, Any] = {"OptionSetName": name, "Value": int(choice.value)}
             body |= {"Label": self._label(choice.label), "Description": self._label(_described(choice))}
             mine = _mine(level.changes, choice)
             if old is None:
-                found.append(
-                    Step(
-                        title=f"Add {choice.label!r}",
-                        changes=mine,
-                        method="POST",
-                        path=f"{_API}/InsertOptionValue",
-                        body=body,
-                    )
+                call = Step(
+                    title=f"Add {choice.label!r}",
+                    changes=mine,
+                    method="POST",
+                    path=f"{_API}/InsertOptionValue",
+                    body=body,
                 )
+                added.insert(0, call)
             elif (old.label, old.definition) != (choice.label, choice.definition):
                 body["MergeLabels"] = True
-                found.append(
-                    Step(
-                        title=f"Change {choice.label!r}",
-                        changes=mine,
-                        method="POST",
-                        path=f"{_API}/UpdateOptionValue",
-                        body=body,
-                    )
+                path = f"{_API}/UpdateOptionValue"
+                changed.append(
+                    Step(title=f"Change {choice.label!r}", changes=mine, method="POST", path=path, body=body)
                 )
+        found = [*changed, *added]
         order = [choice.value for choice in level.before]
         order += [choice.value for choice in level.after if choice.value not in before]
         if order != [choice.value for choice in level.after]:

@@ -243,6 +243,7 @@ def plan_update(
     if earlier is None and SIDECAR in now:
         earlier = _sidecar(now)
     held = crm.adopted(crm.held_in(_own(now)), wanted, None if earlier is None else crm.wanted(earlier))
+    wanted = crm.placed(held, wanted)
     formerly = {
         old.replace(".", "__"): reason.id.replace(".", "__") for reason in taxonomy.reasons for old in reason.formerly
     }

@@ -89,7 +89,7 @@ class Freshdesk(CrmSystem):
         secondaries = tuple(
             replace(each, parents=(primary.native or primary.value,)) for primary, under in level for each in under
         )
-        return Held(primaries, secondaries, (str(native) if isinstance(native, int) else None, None))
+        return labels_as_values(Held(primaries, secondaries, (str(native) if isinstance(native, int) else None, None)))
 
     def adopted(self, now: Held, wanted: Held, earlier: Held | None) -> Held:
         """By labels."""

@@ -64,7 +64,9 @@ class Intercom(CrmSystem):
     def wanted(self, taxonomy: Taxonomy) -> Held:
         """Values are labels."""
         held = labels_as_values(super().wanted(taxonomy))
-        return held._replace(secondaries=tuple(replace(choice, parents=()) for choice in held.secondaries))
+        return held._replace(
+            secondaries=tuple(replace(choice, value=choice.label, parents=()) for choice in held.secondaries)
+        )
 
     def files(self, wanted: Held) -> dict[str, str]:
         """The two calls that make the attributes."""

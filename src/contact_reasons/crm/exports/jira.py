@@ -89,10 +89,8 @@ class Jira(CrmSystem):
         if len(set(places)) < len(places):
             twice = next(place for place in places if places.count(place) > 1)
             raise CrmError(f"Jira: the option {shorten(twice[1])} stands twice under one parent; give each page once")
-        return Held(
-            tuple(choice for choice in choices if not choice.parents),
-            tuple(choice for choice in choices if choice.parents),
-        )
+        primaries = tuple(choice for choice in choices if not choice.parents)
+        return labels_as_values(Held(primaries, tuple(choice for choice in choices if choice.parents)))
 
     @staticmethod
     def _choice(option: Any, where: str) -> Choice:
@@ -131,7 +129,7 @@ class Jira(CrmSystem):
 
     def _relabelled(self, level: Merged) -> Iterator[Step]:
         before = {choice.native: choice for choice in level.before}
-        both = [(before[choice.native], choice) for choice in level.after if choice.native in before]
+        both = [(before[choice.native], choice) for choice in level.after if choice.native and choice.native in before]
         options = [
             {"id": old.native, "value": new.label, "disabled": not old.active}
             for old, new in sorted(both, key=lambda pair: pair[1].active)
@@ -172,7 +170,7 @@ class Jira(CrmSystem):
         options = [
             {"id": choice.native, "value": choice.label, "disabled": not active}
             for choice in level.after
-            if choice.native in before and before[choice.native].active != choice.active == active
+            if choice.native and choice.native in before and before[choice.native].active != choice.active == active
         ]
         changes = tuple(change for change in level.changes if change.kind == kind)
         for batch in _batches(options):

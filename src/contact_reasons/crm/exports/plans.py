@@ -112,5 +112,9 @@ class UpdatePlan:
 
 
 def _said(change: Change) -> str:
-    what = f"{change.level} {change.value or 'field'}"
-    return f"{change.kind} {what}: {change.why}"
+    if change.reason is None:
+        what = change.value or "field"
+    else:
+        coded = change.value == change.reason.replace(".", "__")
+        what = change.reason if coded else f"{change.reason} ({change.value})"
+    return f"{change.kind} {change.level} {what}: {change.why}"

@@ -135,6 +135,10 @@ class CrmSystem(Record, ABC):
         """Of a system that holds labels alone: values with codes made from the labels."""
         return codes_from_labels(held)
 
+    def placed(self, now: Held, wanted: Held) -> Held:
+        """Wanted values as they come beside those that are held."""
+        return wanted
+
     def plain_label(self, choice: Choice, primary_label: str) -> str:
         """The reason's own label."""
         return choice.label
@@ -254,12 +258,17 @@ def needs_ids(called: str, levels: Sequence[Merged], ask: str) -> None:
 
 
 def labels_as_values(held: Held) -> Held:
-    """Values of a system that holds labels alone."""
-    primaries, secondaries = (
-        tuple(replace(choice, value=choice.label, position=None) for choice in level)
-        for level in (held.primaries, held.secondaries)
+    """Values of a system that holds labels alone: labels, and paths of labels."""
+    names = {choice.native or choice.code: choice.label for choice in held.primaries}
+    names |= {choice.label: choice.label for choice in held.primaries if choice.code is None}
+    return Held(
+        tuple(replace(choice, value=choice.label, position=None) for choice in held.primaries),
+        tuple(
+            replace(each, value=" > ".join((*(names.get(up, up) for up in each.parents), each.label)), position=None)
+            for each in held.secondaries
+        ),
+        held.fields,
     )
-    return Held(primaries, secondaries, held.fields)
 
 
 def codes_from_labels(now: Held) -> Held:
