@@ -36,10 +36,10 @@ def test_what_a_crm_lists_is_read_as_the_taxonomy_that_was_exported(system: str,
 def test_a_sidecar_that_says_otherwise_is_refused(system: str) -> None:
     files = export_taxonomy(SHOP, system)
     changed = SHOP.to_yaml().replace("Invoice", "Receipt")
-    with pytest.raises(CrmError, match=r"(disagree|is no code of a reason).*|Receipt"):
+    with pytest.raises(CrmError, match="disagree|no reason of the taxonomy"):
         read_export(system, files | {"taxonomy.yaml": changed})
     fewer = dataclasses.replace(SHOP, primaries=SHOP.primaries[:1])
-    with pytest.raises(CrmError, match=r"disagree|is no code of a reason"):
+    with pytest.raises(CrmError, match="disagree|no reason of the taxonomy"):
         read_export(system, files | {"taxonomy.yaml": fewer.to_yaml()})
     with pytest.raises(CrmError, match=r"taxonomy\.yaml"):
         read_export(system, files | {"taxonomy.yaml": "primaries: ["})
@@ -77,49 +77,44 @@ def test_files_that_hold_no_field_or_a_broken_one_are_refused(system: str) -> No
             plan_update(system, files, SHOP)
 
 
+KEYS = [
+    "ticket_field",
+    "ticket_fields",
+    "type",
+    "title",
+    "custom_field_options",
+    "name",
+    "value",
+    "options",
+    "id",
+    "label",
+    "results",
+    "displayOrder",
+    "Name",
+    "Options",
+    "Value",
+    "Label",
+    "LocalizedLabels",
+    "values",
+    "choices",
+    "data",
+    "list_options",
+    "list_items",
+    "position",
+    "controlling",
+    "dependent",
+    "optionId",
+    "method",
+    "path",
+    "body",
+    "total",
+]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("cr_a__b"),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                [
-                    "ticket_field",
-                    "ticket_fields",
-                    "type",
-                    "title",
-                    "custom_field_options",
-                    "name",
-                    "value",
-                    "options",
-                    "id",
-                    "label",
-                ]
-                + [
-                    "results",
-                    "displayOrder",
-                    "Name",
-                    "Options",
-                    "Value",
-                    "Label",
-                    "LocalizedLabels",
-                    "values",
-                    "choices",
-                    "data",
-                ]
-                + [
-                    "list_options",
-                    "list_items",
-                    "position",
-                    "controlling",
-                    "dependent",
-                    "optionId",
-                    "method",
-                    "path",
-                    "body",
-                    "total",
-                ]
-            ),
+            st.sampled_from(KEYS),
             inner,
             max_size=4,
         )
@@ -130,7 +125,7 @@ JSON = st.recursive(
 
 @pytest.mark.parametrize("system", SYSTEMS)
 @given(first=JSON, second=JSON)
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_any_json_is_a_taxonomy_or_a_refusal(system: str, first: Any, second: Any) -> None:
     files = {"a.json": json.dumps(first), "b.json": json.dumps(second)}
     try:
@@ -141,7 +136,7 @@ def test_any_json_is_a_taxonomy_or_a_refusal(system: str, first: Any, second: An
 
 @pytest.mark.parametrize("system", SYSTEMS)
 @given(data=st.data())
-@settings(max_examples=25)
+@settings(max_examples=20)
 def test_an_export_with_a_part_replaced_is_read_or_refused(system: str, data: st.DataObject) -> None:
     files = {name: text for name, text in export_taxonomy(SHOP, system).items() if name != "README.md"}
     name = data.draw(st.sampled_from(sorted(files)))
@@ -283,7 +278,6 @@ def test_the_commands_write_plan_and_read_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ((), "say where to"),
         (("--to", "zendesk"), "say where to"),
         (("--to", "siebel", "--out", "x"), "no export for 'siebel'"),
         (("--to", "zendesk", "--out", "x", "--set", "title"), "write NAME=VALUE"),

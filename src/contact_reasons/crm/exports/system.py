@@ -155,8 +155,8 @@ class CrmSystem(Record, ABC):
             for choice in (*held.primaries, *held.secondaries):
                 if choice.active and reason_of(choice) is None:
                     raise CrmError(
-                        f"{self.called}: the value {shorten(choice.value)} is no code of a reason; only fields that hold nothing but reasons "
-                        "can be read as a taxonomy. Take the value out, or plan an update, which leaves it as it is"
+                        f"{self.called}: the value {shorten(choice.value)} is no {'code of a reason' if self.keeps_codes else 'reason of the taxonomy'}; "
+                        "only fields that hold nothing but reasons can be read as a taxonomy. Take the value out, or plan an update"
                     )
         primaries = [choice for choice in held.primaries if choice.active and reason_of(choice)]
         codes = {choice.code for choice in primaries}

@@ -73,6 +73,7 @@ class Zendesk(CrmSystem):
         for name, document in json_documents(files):
             listed = document if isinstance(document, dict) else {}
             several = listed.get("ticket_fields", [listed["ticket_field"]] if "ticket_field" in listed else [])
+            several = several if isinstance(several, list) else []
             found += [(name, each) for each in several if isinstance(each, dict) and each.get("type") == "tagger"]
         named = [each for each in found if each[1].get("title") == self.title]
         chosen = named or found
