@@ -14,7 +14,7 @@ from contact_reasons.resources import pack_names
 from contact_reasons.taxonomy import Taxonomy
 from tests.strategies import taxonomies
 
-WORD = st.from_regex(r"\A[a-z](?:_?[a-z0-9]){0,12}\Z")
+WORD = st.from_regex(r"\A[a-z](?:_?[a-z0-9]){0,8}\Z")
 
 
 @given(taxonomies())

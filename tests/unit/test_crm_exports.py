@@ -270,6 +270,21 @@ def test_a_plan_that_would_need_ids_of_the_crm_asks_for_them(system: str) -> Non
         plan_update(system, export_taxonomy(old, system), new)
 
 
+def test_of_a_ticket_type_of_intercom_no_item_leaves_the_list() -> None:
+    old = Taxonomy.from_pairs([("Billing", "Refund"), ("Post", "Late")])
+    new = Taxonomy.from_pairs([("Post", "Late"), ("Billing", "Invoice")])
+    files = export_taxonomy(old, "intercom", kind="ticket")
+    assert read_export("intercom", files, kind="ticket") == old
+    plan = plan_update("intercom", files, new, kind="ticket")
+    assert [step.body for step in plan.steps] == [
+        {"list_items": "Post,Billing"},
+        {"list_items": "Post: Late,Billing: Invoice,Billing: Refund"},
+    ]
+    assert (
+        "cannot deactivate values; no longer in the taxonomy, but still to be seen: 'Billing: Refund'" in plan.notes[0]
+    )
+
+
 def test_choices_of_an_instance_that_are_not_ours_are_not_touched() -> None:
     crm = ServiceNow(foreign=True)
     before = crm.stored()

@@ -41,7 +41,7 @@ def system_of(system: str, **options: Any) -> CrmSystem:
     ----------
     system : str
         One of `SYSTEMS`.
-    **options
+    options
         Those of the class in `SYSTEMS`, such as ``title``.
 
     Raises
@@ -70,7 +70,7 @@ def export_taxonomy(taxonomy: Taxonomy, system: str, **options: Any) -> dict[str
     taxonomy : Taxonomy
     system : str
         One of `SYSTEMS`.
-    **options
+    options
         See the class in `SYSTEMS`.
 
     Raises
@@ -130,7 +130,7 @@ def read_export(system: str, files: Mapping[str, str], **options: Any) -> Taxono
         One of `SYSTEMS`.
     files : mapping of str to str
         Text by relative path. Paths that the system does not know are passed over.
-    **options
+    options
         As they were at the export.
 
     Raises
@@ -222,7 +222,7 @@ def plan_update(
     earlier : Taxonomy, optional
         The one that the CRM was made from, by default ``taxonomy.yaml`` in ``now``: for systems that hold labels alone, so
         that a changed label is a new name and not a new value.
-    **options
+    options
         As they were at the export.
 
     Raises
