@@ -208,6 +208,48 @@ def test_pages_of_jira_that_are_missing_are_asked_for() -> None:
         read_export("jira", {"page-0.json": crm.listing()["page-0.json"]})
 
 
+def test_what_an_administrator_set_beside_the_values_stays_in_a_plan() -> None:
+    more = Taxonomy.from_pairs(
+        [("Billing", "Refund"), ("Billing", "Invoice"), ("Delivery", "Late, again"), ("Fees", "High")]
+    )
+    files = export_taxonomy(SHOP, "salesforce")
+    name = "objects/Case/fields/Contact_Reason__c.field-meta.xml"
+    files[name] = (
+        files[name]
+        .replace(
+            "<label>Contact reason</label>",
+            "<description>Ask &amp; fill</description><label>Why</label><trackHistory>true</trackHistory>",
+        )
+        .replace("<restricted>true", "<restricted>false")
+        .replace("<default>false</default>", "<color>#FF0000</color><default>true</default>", 1)
+    )
+    step = plan_update("salesforce", files, more).steps[0]
+    assert step.file is not None
+    for kept in (
+        "<description>Ask &amp; fill<",
+        "<label>Why<",
+        "<trackHistory>true<",
+        "<restricted>false<",
+        "<color>#FF0000<",
+    ):
+        assert kept in step.file[1]
+    assert step.file[1].count("<default>true</default>") == 1
+    crm = SIMULATED["zendesk"]()
+    crm.create(export_taxonomy(SHOP, "zendesk"))
+    crm.field["custom_field_options"][1]["default"] = True
+    options = plan_update("zendesk", crm.listing(), more).steps[0].body["ticket_field"]["custom_field_options"]
+    assert [option.get("default", False) for option in options] == [False, True, False, False]
+
+
+def test_choices_of_others_that_are_alike_or_odd_are_no_reason_to_refuse_a_plan() -> None:
+    crm = SIMULATED["servicenow"](True)
+    crm.create(export_taxonomy(SHOP, "servicenow"))
+    for at, record in enumerate(list(crm.records.values())[:1] * 2):
+        number = f"{100 + at:032x}"
+        crm.records[number] = record | {"sys_id": number, "label": "Twice\nthe same", "value": "x" * 41 + str(at)}
+    assert plan_update("servicenow", crm.listing(), SHOP).steps == ()
+
+
 def test_a_global_value_set_is_refused_with_the_cause() -> None:
     files = export_taxonomy(SHOP, "salesforce")
     name = "objects/Case/fields/Contact_Reason__c.field-meta.xml"

@@ -37,6 +37,8 @@ class Choice:
         The id that the CRM itself gave it.
     position : int or None
         Place among its siblings, for systems that store one with each value.
+    extra : tuple of (str, object)
+        What else the CRM says of the value and must be told again, such as that it is the default.
     """
 
     code: str | None
@@ -47,6 +49,7 @@ class Choice:
     active: bool = True
     native: str | None = None
     position: int | None = None
+    extra: tuple[tuple[str, object], ...] = ()
 
 
 class Held(NamedTuple):
@@ -58,11 +61,14 @@ class Held(NamedTuple):
         Primaries are empty where a system has one field of whole paths.
     fields : tuple of (str or None, str or None)
         The CRM's own ids of the two fields, where it has told them.
+    extras : tuple
+        Of each field, what else the CRM says of it and must be told again: pairs of a name and a text.
     """
 
     primaries: tuple[Choice, ...]
     secondaries: tuple[Choice, ...]
     fields: tuple[str | None, str | None] = (None, None)
+    extras: tuple[tuple[tuple[str, str], ...], ...] = ((), ())
 
 
 class Change(NamedTuple):

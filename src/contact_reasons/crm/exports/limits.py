@@ -196,7 +196,7 @@ def problems_of(system: str, levels: Sequence[Sequence[Choice]]) -> tuple[Proble
 
 
 def _unprintable(level: Sequence[Choice]) -> Iterator[Problem]:
-    for choice in level:
+    for choice in _ours(level):
         wrong = [char for char in choice.label if _bad(char)]
         if wrong:
             yield Problem(_name(choice), _PRINTED, f"the label holds U+{ord(wrong[0]):04X}", "Take it out of the label")
@@ -205,6 +205,10 @@ def _unprintable(level: Sequence[Choice]) -> Iterator[Problem]:
             yield Problem(
                 _name(choice), _PRINTED, f"the definition holds U+{ord(wrong[0]):04X}", "Take it out of the definition"
             )
+
+
+def _ours(level: Sequence[Choice]) -> list[Choice]:
+    return [choice for choice in level if choice.code is not None]
 
 
 def _bad(char: str) -> bool:
@@ -240,7 +244,7 @@ def _characters(
     limit: Limit, level: Sequence[Choice], levels: Sequence[Sequence[Choice]], at: int
 ) -> Iterator[Problem]:
     assert isinstance(limit.most, int)
-    for choice in level:
+    for choice in _ours(level):
         text = choice.label if limit.kind == "label" else choice.value
         if len(text) > limit.most:
             yield Problem(
@@ -253,7 +257,7 @@ def _characters(
 
 def _option(limit: Limit, level: Sequence[Choice], levels: Sequence[Sequence[Choice]], at: int) -> Iterator[Problem]:
     assert isinstance(limit.most, int)
-    for choice in level:
+    for choice in _ours(level):
         size = len(choice.value) + len(choice.label) + len(choice.definition or "")
         if size > limit.most:
             yield Problem(
@@ -313,10 +317,11 @@ def _reserved(limit: Limit, level: Sequence[Choice], levels: Sequence[Sequence[C
 
 
 def _unique(limit: Limit, level: Sequence[Choice], levels: Sequence[Sequence[Choice]], at: int) -> Iterator[Problem]:
+    """Values that are not ours are compared with ours only, and only where people see them."""
     seen: dict[tuple[object, str], Choice] = {}
-    for choice in level:
+    for choice in (*_ours(level), *(choice for choice in level if choice.code is None and choice.active)):
         key = (choice.parents if limit.kind == "siblings" else None, folded(choice.label))
-        if key in seen:
+        if key in seen and (seen[key].code is not None or choice.code is not None):
             other = _name(seen[key])
             yield Problem(
                 _name(choice),

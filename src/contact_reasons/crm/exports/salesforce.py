@@ -17,6 +17,7 @@ __all__ = ["Salesforce"]
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _SPACE = 'xmlns="http://soap.sforce.com/2006/04/metadata"'
 _RULE = "Contact_Reason_Detail_Fits"
+_KNOWN = ("fullName", "label", "description", "isActive")
 _FIELD = r"[A-Za-z](?:_?[A-Za-z0-9])*__c"
 
 
@@ -79,15 +80,17 @@ class Salesforce(CrmSystem):
             f"  <version>{self.api_version}</version>\n</Package>\n"
         )
 
-    def _field(self, name: str, choices: Sequence[Choice]) -> str:
+    def _field(self, name: str, choices: Sequence[Choice], extras: Sequence[tuple[str, str]] = ()) -> str:
         controlled = name == self.secondary_field
-        title = self.detail_title if controlled else self.title
+        said = dict(extras) or {"label": self.detail_title if controlled else self.title, "required": "false"}
+        restricted = said.pop("restricted", "true")
         control = f"    <controllingField>{self.primary_field}</controllingField>\n" if controlled else ""
+        about = "".join(f"  <{tag}>{escaped(text)}</{tag}>\n" for tag, text in said.items())
         values = "".join(_value(choice) for choice in choices)
         settings = "".join(_setting(choice) for choice in choices) if controlled else ""
         return (
-            f"{_HEAD}<CustomField {_SPACE}>\n  <fullName>{name}</fullName>\n  <label>{escaped(title)}</label>\n"
-            f"  <required>false</required>\n  <type>Picklist</type>\n  <valueSet>\n{control}    <restricted>true</restricted>\n"
+            f"{_HEAD}<CustomField {_SPACE}>\n  <fullName>{name}</fullName>\n{about}  <type>Picklist</type>\n"
+            f"  <valueSet>\n{control}    <restricted>{restricted}</restricted>\n"
             f"    <valueSetDefinition>\n      <sorted>false</sorted>\n{values}    </valueSetDefinition>\n{settings}  </valueSet>\n"
             "</CustomField>\n"
         )
@@ -111,15 +114,17 @@ class Salesforce(CrmSystem):
                 root = read_xml(files[name], name)
                 if root.tag == "CustomField":
                     put_once(roots, root.get("fullName"), name, root)
-        levels = []
+        levels, extras = [], []
         for wanted in (self.primary_field, self.secondary_field):
             if wanted not in roots:
                 raise CrmError(
                     f"Salesforce: no file defines the field {wanted} (found: {', '.join(roots) or 'none'}); "
                     "retrieve both fields in source format (….field-meta.xml), or name yours with primary_field and secondary_field"
                 )
-            levels.append(self._choices(*roots[wanted]))
-        return Held(levels[0], levels[1])
+            where, root = roots[wanted]
+            levels.append(self._choices(where, root))
+            extras.append(_about(root))
+        return Held(levels[0], levels[1], extras=tuple(extras))
 
     def _choices(self, where: str, root: Element) -> tuple[Choice, ...]:
         sets = root.all("valueSet")
@@ -155,6 +160,11 @@ class Salesforce(CrmSystem):
                     parents=parents,
                     definition=value.get("description"),
                     active=active == "true",
+                    extra=tuple(
+                        (each.tag, "".join(each.text))
+                        for each in value.children
+                        if each.tag not in _KNOWN and not each.children
+                    ),
                 )
             )
         return unique_codes(choices, where)
@@ -162,14 +172,16 @@ class Salesforce(CrmSystem):
     def steps(self, now: Held, primary: Merged, secondary: Merged) -> list[Step]:
         """Each changed field as a file to deploy, the controlling one first; then what record types need."""
         found = []
-        for name, level in ((self.primary_field, primary), (self.secondary_field, secondary)):
+        for name, level, extras in zip(
+            (self.primary_field, self.secondary_field), (primary, secondary), now.extras, strict=True
+        ):
             if level.before != level.after:
                 what = "controlling" if name == self.primary_field else "dependent"
                 found.append(
                     Step(
                         title=f"Deploy the {what} field {self.object}.{name}; it lists every value, retired ones as inactive",
                         changes=level.changes,
-                        file=(self._place(name), self._field(name, level.after)),
+                        file=(self._place(name), self._field(name, level.after, extras)),
                     )
                 )
         shown = [
@@ -187,13 +199,21 @@ class Salesforce(CrmSystem):
         return found
 
 
+def _about(root: Element) -> tuple[tuple[str, str], ...]:
+    """What a retrieved field says beside its values: title, history tracking and the like."""
+    leaves = [(each.tag, "".join(each.text)) for each in root.children if not each.children]
+    restricted = root.all("valueSet")[0].get("restricted", "false")
+    return (*(pair for pair in leaves if pair[0] not in ("fullName", "type")), ("restricted", restricted))
+
+
 def _value(choice: Choice) -> str:
-    description = f"        <description>{escaped(choice.definition)}</description>\n" if choice.definition else ""
-    active = "" if choice.active else "        <isActive>false</isActive>\n"
-    return (
-        f"      <value>\n        <fullName>{escaped(choice.value)}</fullName>\n        <default>false</default>\n{description}{active}"
-        f"        <label>{escaped(choice.label)}</label>\n      </value>\n"
-    )
+    said: dict[str, object] = {"default": "false", **dict(choice.extra), "label": choice.label}
+    if choice.definition:
+        said["description"] = choice.definition
+    if not choice.active:
+        said |= {"isActive": "false", "default": "false"}
+    lines = "".join(f"        <{tag}>{escaped(str(said[tag]))}</{tag}>\n" for tag in sorted(said))
+    return f"      <value>\n        <fullName>{escaped(choice.value)}</fullName>\n{lines}      </value>\n"
 
 
 def _setting(choice: Choice) -> str:

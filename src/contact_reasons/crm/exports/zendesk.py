@@ -100,6 +100,7 @@ class Zendesk(CrmSystem):
             parents=self.parents_of(code),
             active=code is None or not name.startswith(_RETIRED),
             native=str(native) if isinstance(native, int) else None,
+            extra=(("default", True),) if option.get("default") is True else (),
         )
 
     def tree(self, held: Held) -> list[tuple[Choice, list[Choice]]]:
@@ -140,4 +141,4 @@ class Zendesk(CrmSystem):
 
 def _option(choice: Choice) -> dict[str, Any]:
     native = {} if choice.native is None else {"id": int(choice.native)}
-    return native | {"name": choice.label, "value": choice.value}
+    return native | {"name": choice.label, "value": choice.value} | dict(choice.extra)
