@@ -208,6 +208,8 @@ def test_an_option_that_is_not_known_or_not_possible_is_refused(system: str) -> 
         export_taxonomy(taxonomy(p="A", q="B"), system, tittle="x")
     with pytest.raises(CrmError, match="title: this has 81 characters"):
         export_taxonomy(taxonomy(p="A", q="B"), system, title="x" * 81)
+    with pytest.raises(CrmError, match=r"title: .* holds a character that no page can show"):
+        export_taxonomy(taxonomy(p="A", q="B"), system, title="x\x00y")
 
 
 @pytest.mark.parametrize(

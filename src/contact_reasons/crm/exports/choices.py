@@ -11,7 +11,18 @@ from contact_reasons.crm.codes import code_of, id_of_code, is_code
 from contact_reasons.errors import CrmError, shorten
 from contact_reasons.taxonomy import PrimaryReason, SecondaryReason, Taxonomy
 
-__all__ = ["Change", "Choice", "Held", "Merged", "choices_of", "folded", "merged", "reason_of", "unique_codes"]
+__all__ = [
+    "Change",
+    "Choice",
+    "Held",
+    "Merged",
+    "choices_of",
+    "folded",
+    "merged",
+    "reason_of",
+    "unique_codes",
+    "unshown",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +165,19 @@ def folded(label: str) -> str:
     True
     """
     return " ".join(unicodedata.normalize("NFKC", label).casefold().split())
+
+
+def unshown(text: str, *, but: str = "") -> list[str]:
+    """Characters that no menu can show: controls, line breaks, halves of surrogate pairs, what is no character.
+
+    >>> unshown("Late\\n delivery")
+    ['\\n']
+    """
+    return [
+        char
+        for char in text
+        if char not in but and (unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or ord(char) & 0xFFFE == 0xFFFE)
+    ]
 
 
 def reason_of(choice: Choice) -> str | None:

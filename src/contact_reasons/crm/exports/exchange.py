@@ -19,8 +19,9 @@ from contact_reasons.crm.exports.salesforce import Salesforce
 from contact_reasons.crm.exports.servicenow import ServiceNow
 from contact_reasons.crm.exports.system import CrmSystem
 from contact_reasons.crm.exports.zendesk import Zendesk
-from contact_reasons.errors import CrmError, nearest, shorten
+from contact_reasons.errors import CrmError, TaxonomyError, nearest, shorten
 from contact_reasons.taxonomy import Taxonomy
+from contact_reasons.taxonomy.strict_yaml import parse_strict_yaml
 
 __all__ = ["SYSTEMS", "export_taxonomy", "plan_update", "read_export", "system_of"]
 
@@ -30,6 +31,7 @@ SYSTEMS: dict[str, type[CrmSystem]] = {
 """The CRMs by name."""
 
 SIDECAR = "taxonomy.yaml"
+"""The whole taxonomy, beside the system's own files."""
 
 _ODD = frozenset(",;\"'&+")
 
@@ -177,9 +179,6 @@ def _own(files: Mapping[str, str]) -> dict[str, str]:
 
 
 def _sidecar(files: Mapping[str, str]) -> Taxonomy:
-    from contact_reasons.errors import TaxonomyError
-    from contact_reasons.taxonomy.strict_yaml import parse_strict_yaml
-
     try:
         return Taxonomy.from_dict(parse_strict_yaml(files[SIDECAR], TaxonomyError, source=SIDECAR).data)
     except TaxonomyError as exc:
@@ -187,8 +186,6 @@ def _sidecar(files: Mapping[str, str]) -> Taxonomy:
 
 
 def _taxonomy_of(data: dict[str, Any], crm: CrmSystem) -> Taxonomy:
-    from contact_reasons.errors import TaxonomyError
-
     try:
         return Taxonomy.from_dict(data)
     except TaxonomyError as exc:

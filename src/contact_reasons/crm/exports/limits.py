@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from contact_reasons.crm.exports.choices import Choice, folded, reason_of
+from contact_reasons.crm.exports.choices import Choice, folded, reason_of, unshown
 from contact_reasons.errors import CrmError, shorten
 
 __all__ = ["LIMITS", "Limit", "Problem", "check_limits", "problems_of"]
@@ -155,7 +154,6 @@ LIMITS: dict[str, tuple[Limit, ...]] = {
 }
 """Every limit that is checked, by system."""
 
-_WRONG_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")
 _PRINTED = Limit(
     "printable",
     None,
@@ -197,10 +195,10 @@ def problems_of(system: str, levels: Sequence[Sequence[Choice]]) -> tuple[Proble
 
 def _unprintable(level: Sequence[Choice]) -> Iterator[Problem]:
     for choice in _ours(level):
-        wrong = [char for char in choice.label if _bad(char)]
+        wrong = unshown(choice.label)
         if wrong:
             yield Problem(_name(choice), _PRINTED, f"the label holds U+{ord(wrong[0]):04X}", "Take it out of the label")
-        wrong = [char for char in choice.definition or "" if char not in "\n\t" and _bad(char)]
+        wrong = unshown(choice.definition or "", but="\n\t")
         if wrong:
             yield Problem(
                 _name(choice), _PRINTED, f"the definition holds U+{ord(wrong[0]):04X}", "Take it out of the definition"
@@ -209,10 +207,6 @@ def _unprintable(level: Sequence[Choice]) -> Iterator[Problem]:
 
 def _ours(level: Sequence[Choice]) -> list[Choice]:
     return [choice for choice in level if choice.code is not None]
-
-
-def _bad(char: str) -> bool:
-    return unicodedata.category(char) in _WRONG_CATEGORIES or ord(char) & 0xFFFE == 0xFFFE
 
 
 def _name(choice: Choice) -> str:

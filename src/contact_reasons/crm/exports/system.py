@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from contact_reasons.crm.codes import code_of, id_of_code, is_code
-from contact_reasons.crm.exports.choices import Choice, Held, Merged, choices_of, reason_of
+from contact_reasons.crm.exports.choices import Choice, Held, Merged, choices_of, reason_of, unshown
 from contact_reasons.crm.exports.plans import Step
 from contact_reasons.errors import CrmError, shorten
 from contact_reasons.schema import Check, Mistakes, Record, check, mistake, string, text
@@ -20,6 +20,13 @@ __all__ = ["CrmSystem", "codes_from_labels", "found_by_labels", "labels_as_value
 
 class _OptionMistakes(Mistakes, CrmError):
     """Mistakes in the options of an export."""
+
+
+def _title(value: Any) -> str:
+    title = str(text(1, 80)(value))
+    if unshown(title):
+        raise mistake(f"{shorten(title)} holds a character that no page can show; write it without")
+    return title
 
 
 def matching(pattern: str, example: str) -> Mapping[str, Check]:
@@ -75,8 +82,8 @@ class CrmSystem(Record, ABC):
     siblings: ClassVar[bool] = True
     shares: ClassVar[bool] = False
 
-    title: str = field(default="Contact reason", metadata=check(text(1, 80)))
-    detail_title: str = field(default="Contact reason detail", metadata=check(text(1, 80)))
+    title: str = field(default="Contact reason", metadata=check(_title))
+    detail_title: str = field(default="Contact reason detail", metadata=check(_title))
 
     @property
     def limits(self) -> str:
