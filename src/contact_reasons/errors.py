@@ -13,6 +13,8 @@
     ├── PackError        a pack of that name is not there
     ├── LabError         a log, a load or capacities do not allow the answer that the routing lab was asked for
     ├── CrmError         a taxonomy does not fit a CRM, or what a CRM holds cannot be read
+    │   └── EventError   an event, a ticket or a map of fields of a CRM cannot be read
+    │       └── SignatureError an event is not proved to come from the CRM
     ├── QueueError       figures of a queue, its agents or its load are impossible
     └── BatchError       a ticket file, its columns or its unfinished work do not fit the job
         └── DatabaseError  a database cannot be reached, or a table of it does not fit the job
@@ -32,12 +34,14 @@ __all__ = [
     "ContactReasonsError",
     "CrmError",
     "DatabaseError",
+    "EventError",
     "LabError",
     "PackError",
     "PolicyError",
     "QueueError",
     "RecordError",
     "RoutingError",
+    "SignatureError",
     "TaxonomyError",
     "TrainingError",
     "nearest",
@@ -98,6 +102,28 @@ class LabError(ContactReasonsError, ValueError):
 
 class CrmError(ContactReasonsError, ValueError):
     """A taxonomy does not fit a CRM, or what a CRM holds or sends cannot be read."""
+
+
+class EventError(CrmError):
+    """What a CRM sent, or a map of its fields, cannot be read.
+
+    Parameters
+    ----------
+    message : str
+    key : str
+        Where, as a key path such as ``detail.id``; empty for the whole.
+    expected : str
+        What would be right.
+    """
+
+    def __init__(self, message: str, key: str = "", expected: str = "") -> None:
+        super().__init__(message)
+        self.key = key
+        self.expected = expected
+
+
+class SignatureError(EventError):
+    """An event is not proved to come from the CRM; never holds a secret or a signature."""
 
 
 class QueueError(ContactReasonsError, ValueError):
