@@ -373,6 +373,14 @@ def test_a_field_map_says_what_is_wrong_in_it(given_: dict[str, Any], match: str
         FieldMap(**given_)
 
 
+def test_maps_are_values() -> None:
+    one = FieldMap(fields={"a": "stage"}, values={"stage": {"x": "trial"}})
+    assert len({one, FieldMap.read({"fields": {"a": "stage"}, "values": {"stage": {"x": "trial"}}}), FieldMap()}) == 2
+    assert len({ResultMap(fields={"primary": "a"}), ResultMap(fields={"primary": "a"})}) == 1
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        one.values["stage"]["y"] = "trial"  # type: ignore[index]
+
+
 def test_a_field_map_is_read_from_a_file_s_content() -> None:
     given_ = {"fields": {"cf_tier": "customer_type"}, "channels": {"13": "chat"}}
     assert FieldMap.read(given_) == FieldMap(fields={"cf_tier": "customer_type"}, channels={"13": "chat"})
@@ -606,7 +614,7 @@ ALL_RESULTS = (
 
 def result_map(system: str, names: Any) -> ResultMap:
     fields = {name: str(360_000 + i) if system == "zendesk" else f"f_{name}" for i, name in enumerate(names)}
-    values: Any = label_values(TAXONOMY) if system in ("freshdesk", "intercom", "jira") else {}
+    values: Any = label_values(system, TAXONOMY) if system in ("freshdesk", "intercom", "jira") else {}
     if system == "dynamics":
         values = {reason.id: 100_000_000 + i for i, reason in enumerate(TAXONOMY.reasons)}
     return ResultMap(fields=fields, values=values)
@@ -667,6 +675,15 @@ def test_a_crm_that_holds_no_codes_needs_its_own_values(system: str) -> None:
     assert update_of(system, "42", LABELS[2], fields=fields) is None
 
 
+def test_values_of_labels_are_those_of_an_export() -> None:
+    assert label_values("freshdesk", TAXONOMY)["billing.refund"] == "Refund"
+    assert label_values("jira", TAXONOMY)["billing"] == "Billing"
+    assert label_values("intercom", TAXONOMY)["billing.refund"] == "Billing: Refund"
+    for system in ("zendesk", "dynamics", "sap"):
+        with pytest.raises(EventError, match=f"'{system}': its lists hold no labels"):
+            label_values(system, TAXONOMY)
+
+
 @pytest.mark.parametrize("label", LABELS)
 @given(
     before=st.lists(
@@ -716,7 +733,7 @@ def test_tags_are_left_alone_where_none_are_added() -> None:
         ),
         (
             "jira",
-            {"fields": ResultMap(fields={"primary": "a", "reason": "a"}, values=label_values(TAXONOMY))},
+            {"fields": ResultMap(fields={"primary": "a", "reason": "a"}, values=label_values("jira", TAXONOMY))},
             "two results",
         ),
     ],

@@ -22,7 +22,7 @@ from contact_reasons.records import (
 )
 from contact_reasons.schema import Mistakes, Record, check, mapping, mistake, optional, string, text
 
-__all__ = ["NO_FIELDS", "FieldMap", "MapMistakes"]
+__all__ = ["NO_FIELDS", "FieldMap", "MapMistakes", "frozen"]
 
 CONTACT_FIELDS: Final = ("customer_id", *CUSTOMER_INPUTS, *CONTEXT_INPUTS, "language")
 """What a field of a CRM may stand for; besides, ``extra.`` and the name of a policy's own input."""
@@ -53,8 +53,14 @@ def _contact_field(value: Any) -> str:
     return name
 
 
-def _fields(value: Any) -> dict[str, str]:
-    names: dict[str, str] = mapping(_contact_field)(value)
+def frozen(item: Callable[[Any], Any]) -> Callable[[Any], FrozenMapping]:
+    """A check of mappings from strings to what a check takes, which cannot change any more."""
+    read = mapping(item)
+    return lambda value: FrozenMapping(read(value))
+
+
+def _fields(value: Any) -> FrozenMapping:
+    names = frozen(_contact_field)(value)
     for name in names.values():
         same = [crm for crm, ours in names.items() if ours == name]
         if len(same) > 1:
@@ -97,8 +103,8 @@ class FieldMap(Record):
     mistakes: ClassVar[type[Mistakes]] = MapMistakes
 
     fields: Mapping[str, str] = field(default=_EMPTY, metadata=check(_fields))
-    values: Mapping[str, Mapping[str, str]] = field(default=_EMPTY, metadata=check(mapping(mapping(string))))
-    channels: Mapping[str, str] = field(default=_EMPTY, metadata=check(mapping(text(1))))
+    values: Mapping[str, Mapping[str, str]] = field(default=_EMPTY, metadata=check(frozen(frozen(string))))
+    channels: Mapping[str, str] = field(default=_EMPTY, metadata=check(frozen(text(1))))
     unknown_channel: str | None = field(default=None, metadata=check(optional(text(1))))
 
     def __post_init__(self) -> None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from contact_reasons.crm.codes import code_of, is_code
-from contact_reasons.crm.events.fields import MapMistakes
+from contact_reasons.crm.events.fields import MapMistakes, frozen
 from contact_reasons.crm.events.salesforce import API_VERSION
 from contact_reasons.errors import EventError, nearest, shorten
 from contact_reasons.records import FrozenMapping, ReasonLabel, Recommendation
-from contact_reasons.schema import Mistakes, Record, check, mapping, mistake, optional, string, text
+from contact_reasons.schema import Mistakes, Record, check, mistake, optional, string, text
 from contact_reasons.taxonomy import Taxonomy
 
 __all__ = ["RESULTS", "UPDATE_SYSTEMS", "ResultMap", "TicketUpdate", "label_values", "update_of"]
@@ -34,11 +34,12 @@ RESULTS: Final = (
 _EMPTY: Final = FrozenMapping()
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _TABLE: Final = re.compile(r"[a-z][a-z0-9_]{0,79}\Z")
-_BY_VALUE: Final = ("dynamics", "freshdesk", "intercom", "jira")
+_BY_LABEL: Final = ("freshdesk", "intercom", "jira")
+_BY_VALUE: Final = ("dynamics", *_BY_LABEL)
 
 
-def _results(value: Any) -> dict[str, str]:
-    names: dict[str, str] = mapping(text(1))(value)
+def _results(value: Any) -> FrozenMapping:
+    names = frozen(text(1))(value)
     for name in names:
         if name not in RESULTS:
             raise mistake(f"{shorten(name)} is no result; {nearest(name, RESULTS)}")
@@ -74,7 +75,7 @@ class ResultMap(Record):
     mistakes: ClassVar[type[Mistakes]] = MapMistakes
 
     fields: Mapping[str, str] = field(default=_EMPTY, metadata=check(_results))
-    values: Mapping[str, str | int] = field(default=_EMPTY, metadata=check(mapping(_reason_value)))
+    values: Mapping[str, str | int] = field(default=_EMPTY, metadata=check(frozen(_reason_value)))
     prefix: str | None = field(default=None, metadata=check(optional(string)))
 
 
@@ -182,12 +183,33 @@ def update_of(
     return TicketUpdate(system=system, ticket_id=ticket_id, method=method, path=path, body=body)
 
 
-def label_values(taxonomy: Taxonomy) -> dict[str, str]:
-    """Values for `ResultMap` where a CRM's list holds labels: each reason's label, by id.
+def label_values(system: str, taxonomy: Taxonomy) -> dict[str, str]:
+    """Values for `ResultMap` where a CRM's list holds labels: by reason id, the label that an export of the taxonomy writes.
 
-    >>> label_values(Taxonomy.from_pairs([("Billing", "Refund")]))
-    {'billing': 'Billing', 'billing.refund': 'Refund'}
+    Parameters
+    ----------
+    system : {'freshdesk', 'intercom', 'jira'}
+        Intercom has one list of all secondaries, so the primary's label stands before each.
+    taxonomy : Taxonomy
+        As it was exported; labels that were changed since in the CRM are not found by it.
+
+    Raises
+    ------
+    EventError
+        If the system's lists hold no labels.
+
+    Examples
+    --------
+    >>> label_values("intercom", Taxonomy.from_pairs([("Billing", "Refund")]))
+    {'billing': 'Billing', 'billing.refund': 'Billing: Refund'}
     """
+    if system not in _BY_LABEL:
+        raise EventError(f"{shorten(system)}: its lists hold no labels; leave `values` out, or read them from the CRM")
+    if system == "intercom":
+        whole = {
+            each.id: f"{primary.label}: {each.label}" for primary in taxonomy.primaries for each in primary.secondaries
+        }
+        return {reason.id: whole.get(reason.id, reason.label) for reason in taxonomy.reasons}
     return {reason.id: reason.label for reason in taxonomy.reasons}
 
 
