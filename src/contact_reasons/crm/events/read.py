@@ -122,7 +122,7 @@ def read_ticket(
         return result
     contact, said = result.contact, fetch.contact
     if said is not None and said.text:
-        contact = replace(contact, text=said.text, turns=(), created_at=said.created_at or contact.created_at)
+        contact = replace(contact, text=said.text, created_at=said.created_at or contact.created_at)
     return replace(result, kind=fetch.kind, key=fetch.key, contact=contact)
 
 
