@@ -40,7 +40,7 @@ from contact_reasons.crm.events import (
     verify_signature,
     zendesk,
 )
-from contact_reasons.errors import EventError, SignatureError
+from contact_reasons.errors import CrmError, EventError, SignatureError
 from tests.conftest import ROOT
 
 FOLDER = ROOT / "tests" / "golden" / "crm" / "events"
@@ -734,12 +734,22 @@ def test_tags_are_left_alone_where_none_are_added() -> None:
         ("zendesk", {"fields": ResultMap(fields={"secondary": "reason"})}, "'reason' is no id of a field"),
         ("zendesk", {"tags": [""]}, "a tag is empty or no text"),
         ("zendesk", {"tags": [3]}, "a tag is empty or no text"),
+        ("zendesk", {"tags": ["two words"]}, "zendesk: a tag holds a blank"),
+        ("jira", {"tags": ["two words"]}, "jira: a tag holds a blank"),
         ("hubspot", {"tags": ["a"]}, "hubspot: tags cannot be written"),
         ("salesforce", {"tags": ["a"]}, "salesforce: tags cannot be written"),
         ("freshdesk", {"tags": ["a"], "fields": ResultMap()}, "give `tags_before` so that they are kept"),
         ("salesforce", {"ticket_id": "1/../2"}, "ticket_id is no id"),
         ("salesforce", {"ticket_id": 7}, "ticket_id is no id"),
         ("servicenow", {"table": "x/y"}, "table 'x/y' is no name of a table"),
+        (
+            "salesforce",
+            {
+                "label": cr.ReasonLabel(primary="Bad id", secondary=None, confidence=1, abstained=False),
+                "fields": ResultMap(fields={"primary": "a"}),
+            },
+            "is no reason id and has no code",
+        ),
         ("sap", {}, "'sap' is no system that results are written to"),
         (
             "salesforce",
@@ -755,7 +765,7 @@ def test_tags_are_left_alone_where_none_are_added() -> None:
 )
 def test_what_cannot_be_written_is_refused(system: str, more: dict[str, Any], match: str) -> None:
     given_ = {"ticket_id": "42", "label": LABELS[0], "fields": ResultMap(fields={"secondary": "2"}), **more}
-    with pytest.raises(EventError, match=match):
+    with pytest.raises(CrmError, match=match):
         update_of(system, **given_)
 
 

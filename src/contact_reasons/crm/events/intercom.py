@@ -32,7 +32,6 @@ CHANNELS: Final = {
 _CREATED: Final = "conversation.user.created"
 _REPLIED: Final = "conversation.user.replied"
 _SPEAKERS: Final = {"user": "customer", "lead": "customer", "contact": "customer", "admin": "agent", "team": "agent"}
-_MAX_PARTS: Final = 5000
 
 
 def read_event(payload: Any, fields: FieldMap, headers: Mapping[str, str]) -> tuple[EventResult, ...]:
@@ -71,8 +70,7 @@ def _no_id(event: Payload, topic: str, ticket_id: str) -> str:
 
 
 def _parts(item: Payload) -> list[Payload]:
-    parts = item.optional_object("conversation_parts").objects("conversation_parts")
-    return parts[-_MAX_PARTS:]
+    return item.optional_object("conversation_parts").objects("conversation_parts")
 
 
 def _turns(parts: list[Payload]) -> tuple[Turn, ...]:

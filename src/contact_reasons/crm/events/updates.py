@@ -157,6 +157,8 @@ def update_of(
     ------
     EventError
         If the CRM holds other values than codes and there is none for a reason, or the system has no tags.
+    CrmError
+        If a reason has no code.
 
     Examples
     --------
@@ -174,6 +176,8 @@ def update_of(
         raise EventError("ticket_id is no id: it must be up to 64 letters, digits, '_' and '-'", "ticket_id", "an id")
     if not _TABLE.match(table):
         raise EventError(f"table {shorten(table)} is no name of a table, such as 'incident'", "table", "a table")
+    if system in ("jira", "zendesk") and any(len(tag.split()) > 1 for tag in map(_tag, tags)):
+        raise EventError(f"{system}: a tag holds a blank, which would end it there; write '_'", "tags", "no blanks")
     if tags and system not in _WITH_TAGS:
         raise EventError(f"{system}: tags cannot be written; leave them out, or map a field", "tags", "none")
     written = _written(system, label, recommendation, fields, tags, tags_before, model, table)
@@ -230,15 +234,7 @@ def _written(
         if reason is not None and name in fields.fields
     }
     reasons = dict(results)
-    if label.reason is not None:
-        results["confidence"] = round(label.confidence, 4)
-    if recommendation is not None:
-        results["channel"] = str(recommendation.channel)
-        results["priority"] = recommendation.priority
-        results["queue"] = recommendation.queue
-        results["rule_id"] = recommendation.rule_id
-        results["policy"] = f"{recommendation.policy_id} {recommendation.policy_version}"
-    results["model"] = model if label.reason is not None or recommendation is not None else None
+    results |= _decided(label, recommendation, model)
     values = {fields.fields[name]: value for name, value in results.items() if name in fields.fields}
     cascade = None
     same = _filled_twice(fields)
@@ -260,6 +256,20 @@ def _written(
         cascade=cascade,
         reason_fields=frozenset(fields.fields[name] for name in reasons),
     )
+
+
+def _decided(label: ReasonLabel, recommendation: Recommendation | None, model: str | None) -> dict[str, Any]:
+    """Results besides the reasons; None for what is not known."""
+    found: dict[str, Any] = {}
+    if label.reason is not None:
+        found["confidence"] = round(label.confidence, 4)
+    if recommendation is not None:
+        found["channel"] = str(recommendation.channel)
+        found["priority"] = recommendation.priority
+        found["queue"] = recommendation.queue
+        found["rule_id"] = recommendation.rule_id
+        found["policy"] = f"{recommendation.policy_id} {recommendation.policy_version}"
+    return found | {"model": model if found else None}
 
 
 def _filled_twice(fields: ResultMap) -> str | None:
