@@ -5,6 +5,7 @@
     ContactReasonsError
     ├── RecordError      a Contact, Customer or RoutingContext holds an impossible value
     ├── TaxonomyError    a taxonomy file or object is wrong
+    │   └── MigrationError a change of taxonomy is ambiguous, or a migration file does not fit its taxonomies
     ├── PolicyError      a routing policy file is wrong
     │   └── RoutingError a contact's values do not fit the policy's inputs, or no rule matched
     ├── TrainingError    texts and labels do not allow a classifier to be trained
@@ -36,6 +37,7 @@ __all__ = [
     "DatabaseError",
     "EventError",
     "LabError",
+    "MigrationError",
     "PackError",
     "PolicyError",
     "QueueError",
@@ -59,6 +61,10 @@ class RecordError(ContactReasonsError, ValueError):
 
 class TaxonomyError(ContactReasonsError, ValueError):
     """A taxonomy file or object is wrong."""
+
+
+class MigrationError(TaxonomyError):
+    """A change of taxonomy is ambiguous, or a migration file does not fit its taxonomies."""
 
 
 class PolicyError(ContactReasonsError, ValueError):

@@ -65,7 +65,7 @@ def test_a_result_that_another_job_wrote_meanwhile_is_not_replaced(
 
     out = tmp_path / "out.csv"
     task = job.LabelTask(pack=str(tiny_pack))
-    late = job._Job(tickets, out, task, {}, job.LABEL_INPUTS, job._Options(1, 5, ",", "utf-8", False, False, False))
+    late = job.Job(tickets, out, task, job.JobOptions(1, 5, ",", "utf-8", False, False, False))
     out.write_text("precious")
     with pytest.raises(BatchError, match="the file exists"):
         late.run(None)

@@ -15,7 +15,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,12 +30,11 @@ from contact_reasons.batch.parts import (
     write_whole,
 )
 from contact_reasons.batch.readers import TicketSource, kind_of, open_source
-from contact_reasons.batch.tasks import LabelTask, RouteTask, Task, absolute_pack, absolute_path, choose_inputs
+from contact_reasons.batch.tasks import LabelTask, RouteTask, Task, absolute_pack, absolute_path
 from contact_reasons.batch.writers import make_writer
 from contact_reasons.errors import BatchError
-from contact_reasons.records import LABEL_INPUTS
 
-__all__ = ["RunReport", "label_file", "route_file"]
+__all__ = ["CHUNK_ROWS", "Job", "JobOptions", "Progress", "RunReport", "label_file", "route_file"]
 
 CHUNK_ROWS: Final = 5_000
 Progress = Callable[[int, float], None]
@@ -159,12 +158,13 @@ def label_file(
         policy=absolute_path(policy),
         calibration=absolute_path(calibration),
         prefix=prefix,
+        inputs=inputs or {},
         unknown_as_missing=unknown_as_missing,
         text_column=text_column,
         subject_column=subject_column,
     )
-    options = _Options(jobs, chunk_rows, delimiter, encoding, formula_guard, overwrite, restart)
-    return _Job(Path(source), Path(out), task, inputs or {}, LABEL_INPUTS, options).run(progress)
+    options = JobOptions(jobs, chunk_rows, delimiter, encoding, formula_guard, overwrite, restart)
+    return Job(Path(source), Path(out), task, options).run(progress)
 
 
 def route_file(
@@ -195,15 +195,18 @@ def route_file(
         pack=absolute_pack(pack),
         policy=absolute_path(policy),
         prefix=prefix,
+        inputs=inputs or {},
         unknown_as_missing=unknown_as_missing,
         certain=certain,
     )
-    options = _Options(jobs, chunk_rows, delimiter, encoding, formula_guard, overwrite, restart)
-    return _Job(Path(source), Path(out), task, inputs or {}, ("confidence",) if certain else (), options).run(progress)
+    options = JobOptions(jobs, chunk_rows, delimiter, encoding, formula_guard, overwrite, restart)
+    return Job(Path(source), Path(out), task, options).run(progress)
 
 
 @dataclass(frozen=True, slots=True)
-class _Options:
+class JobOptions:
+    """How a job is done, whatever its task; see `label_file`."""
+
     jobs: int
     chunk_rows: int
     delimiter: str
@@ -219,16 +222,22 @@ class _Options:
                 raise BatchError(f"{name} is {value!r}; it must be a whole number, at least 1")
 
 
-class _Job:
-    def __init__(
-        self,
-        source: Path,
-        out: Path,
-        task: Task,
-        inputs: Mapping[str, str],
-        by_model: tuple[str, ...],
-        options: _Options,
-    ) -> None:
+class Job:
+    """One task on one ticket file: checked when it is made, done by `run`.
+
+    Parameters
+    ----------
+    source, out : Path
+    task : Task
+    options : JobOptions
+
+    Raises
+    ------
+    BatchError
+        If files or columns do not fit.
+    """
+
+    def __init__(self, source: Path, out: Path, task: Task, options: JobOptions) -> None:
         self.out, self.options = out, options
         self.work = out.with_name(out.name + ".unfinished")
         self.rejects = out.with_name(out.name + ".rejects.jsonl")
@@ -236,12 +245,7 @@ class _Job:
         kind = kind_of(out, "result")
         self._check_places(source)
         self.source: TicketSource = open_source(source, delimiter=options.delimiter, encoding=options.encoding)
-        chosen = choose_inputs(task.rules, self.source, inputs, by_model=by_model)
-        self.task: Task = replace(task, inputs=chosen)
-        self.missing = [name for name in task.rules.inputs if name not in chosen and name not in by_model]
-        self.source.require(self.task.needed)
-        if isinstance(task, RouteTask) and "reason" in task.rules.inputs and "reason" not in chosen:
-            raise BatchError(f"{source}: no column holds the reasons to route by; name it with --input reason=COLUMN")
+        self.task: Task = task.bound(self.source)
         for name in self.task.added:
             if name in self.source.columns:
                 raise BatchError(
@@ -273,6 +277,13 @@ class _Job:
     # ------------------------------------------------------------------------------------------- running
 
     def run(self, progress: Progress | None) -> RunReport:
+        """Do it, or go on with what an interrupted run has left.
+
+        Raises
+        ------
+        BatchError
+            If the unfinished work is of another job, or a file cannot be written.
+        """
         started = time.perf_counter()
         try:
             with self._lock():
@@ -295,7 +306,7 @@ class _Job:
     def _prepare(self) -> None:
         """Go on with the work that lies there if it is this job's; otherwise begin."""
         description = {
-            "task": {"kind": type(self.task).__name__, **asdict(self.task), "inputs": dict(self.task.inputs)},
+            "task": {"kind": type(self.task).__name__, **asdict(self.task)},
             "options": {
                 key: value for key, value in asdict(self.options).items() if key not in ("jobs", "overwrite", "restart")
             },
@@ -390,8 +401,8 @@ class _Job:
             reject_causes=dict(causes.most_common(50)),
             seconds=round(seconds, 3),
             rows_per_second=round((totals["read"] - resumed) / seconds, 1),
-            inputs=dict(self.task.inputs),
-            inputs_missing=self.missing,
+            inputs=dict(self.task.read),
+            inputs_missing=self.task.missing,
             counts={
                 name: dict(sorted(tally.items(), key=lambda item: (-item[1], item[0])))
                 for name, tally in tallies.items()

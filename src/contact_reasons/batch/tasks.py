@@ -7,15 +7,15 @@ import importlib.metadata
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from contact_reasons.batch.readers import Chunk, Columns, Reject, check_string
 from contact_reasons.bundle import model_files, shipped_turns
 from contact_reasons.errors import BatchError, RoutingError, nearest
 from contact_reasons.pipeline import Pipeline, check_sound, load_pipeline, read_contacts
-from contact_reasons.records import Contact, ReasonLabel, Recommendation
+from contact_reasons.records import LABEL_INPUTS, Contact, ReasonLabel, Recommendation
 from contact_reasons.resources import pack_files
 from contact_reasons.routing import RoutingPolicy
 from contact_reasons.taxonomy import Taxonomy
@@ -101,37 +101,32 @@ class Task(ABC):
 
     Parameters
     ----------
-    pack : str
-    model, policy : str, optional
-        Replace the pack's own.
-    inputs : mapping of str to str
-        Column of each policy input that the file has.
     prefix : str
         Of the added columns.
-    unknown_as_missing : bool
-        Take values that a nullable input does not know as missing instead of rejecting the row.
     """
 
-    pack: str
-    model: str | None = None
-    policy: str | None = None
-    inputs: Mapping[str, str] = field(default_factory=dict)
     prefix: str = "cr_"
-    unknown_as_missing: bool = False
 
-    @functools.cached_property
-    def _parts(self) -> _Parts:
-        return _Parts(self.pack, self.model, self.policy)
+    def bound(self, source: Columns) -> Self:
+        """The task for the columns of a ticket file.
 
-    @functools.cached_property
-    def _stamps(self) -> Stamps:
-        """Of the files on first use; they go with the task to other processes, so that all load the same."""
-        return self._parts.stamps()
+        Raises
+        ------
+        BatchError
+            If the file does not have what the task reads.
+        """
+        source.require(self.needed)
+        return self
 
     @property
-    @abstractmethod
-    def rules(self) -> RoutingPolicy:
-        """The policy that routes."""
+    def read(self) -> Mapping[str, str]:
+        """Column of each input that is read from the file, for the report."""
+        return {}
+
+    @property
+    def missing(self) -> list[str]:
+        """Inputs that the file has no column for, for the report."""
+        return []
 
     @abstractmethod
     def versions(self) -> dict[str, str]:
@@ -150,6 +145,63 @@ class Task(ABC):
     @abstractmethod
     def run(self, chunk: Chunk) -> dict[str, list[Any]]:
         """Added columns of a chunk's rows; rows that cannot be processed become rejects of the chunk."""
+
+    @abstractmethod
+    def tallies(self, results: Mapping[str, Sequence[Any]]) -> dict[str, dict[str, int]]:
+        """Rows by the value of each column worth counting."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoutingTask(Task):
+    """A task that ends with the pack's policy.
+
+    Parameters
+    ----------
+    pack : str
+    model, policy : str, optional
+        Replace the pack's own.
+    inputs : mapping of str to str
+        Column of policy inputs: as chosen; of every one that the file has, once bound to a file.
+    unknown_as_missing : bool
+        Take values that a nullable input does not know as missing instead of rejecting the row.
+    """
+
+    pack: str
+    model: str | None = None
+    policy: str | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    unknown_as_missing: bool = False
+
+    @functools.cached_property
+    def _parts(self) -> _Parts:
+        return _Parts(self.pack, self.model, self.policy)
+
+    @functools.cached_property
+    def _stamps(self) -> Stamps:
+        """Of the files on first use; they go with the task to other processes, so that all load the same."""
+        return self._parts.stamps()
+
+    @property
+    @abstractmethod
+    def rules(self) -> RoutingPolicy:
+        """The policy that routes."""
+
+    @property
+    @abstractmethod
+    def by_model(self) -> tuple[str, ...]:
+        """Policy inputs that do not come from the file."""
+
+    def bound(self, source: Columns) -> Self:
+        chosen = choose_inputs(self.rules, source, self.inputs, by_model=self.by_model)
+        return super(RoutingTask, replace(self, inputs=chosen)).bound(source)
+
+    @property
+    def read(self) -> Mapping[str, str]:
+        return self.inputs
+
+    @property
+    def missing(self) -> list[str]:
+        return [name for name in self.rules.inputs if name not in self.inputs and name not in self.by_model]
 
     def _read_inputs(self, chunk: Chunk, bad: dict[int, str]) -> list[dict[str, Any]]:
         """Policy values of each row; rows with a wrong one are entered in ``bad`` with the cause."""
@@ -215,7 +267,7 @@ class Task(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelTask(Task):
+class LabelTask(RoutingTask):
     """Label each row's text and route it.
 
     Parameters
@@ -242,6 +294,10 @@ class LabelTask(Task):
     @property
     def rules(self) -> RoutingPolicy:
         return self.pipeline.policy
+
+    @property
+    def by_model(self) -> tuple[str, ...]:
+        return LABEL_INPUTS
 
     def versions(self) -> dict[str, str]:
         manifest, calibration = self.pipeline.bundle.manifest, self.pipeline.calibration
@@ -318,7 +374,7 @@ def _label_values(label: ReasonLabel, inputs: Sequence[str]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RouteTask(Task):
+class RouteTask(RoutingTask):
     """Route rows whose reason is known already. Every input of the policy is read from a column.
 
     Parameters
@@ -332,6 +388,18 @@ class RouteTask(Task):
     @property
     def rules(self) -> RoutingPolicy:
         return _policy(self._parts, self._stamps)
+
+    @property
+    def by_model(self) -> tuple[str, ...]:
+        return ("confidence",) if self.certain else ()
+
+    def bound(self, source: Columns) -> Self:
+        task = super().bound(source)
+        if "reason" in task.rules.inputs and "reason" not in task.inputs:
+            raise BatchError(
+                f"{source.name}: no column holds the reasons to route by; name it with --input reason=COLUMN"
+            )
+        return task
 
     def versions(self) -> dict[str, str]:
         return _policy_versions(self.rules)

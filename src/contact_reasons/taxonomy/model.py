@@ -103,7 +103,7 @@ class SecondaryReason(_Part):
     owner : str
         Who in the company usually owns it.
     formerly : tuple of str
-        Ids under which it was known in earlier versions.
+        Ids under which it, or a part of it, was known in earlier versions.
     """
 
     id: str = field(metadata=_secondary_id)
@@ -142,8 +142,8 @@ class PrimaryReason(_Part):
 class Taxonomy(_Part):
     """All contact reasons of one interaction type.
 
-    Secondary ids begin with the id of the primary they are listed under; every id is unique, and so is
-    every id once listed under ``formerly``. Order in the file is the order of display; probabilities are
+    Secondary ids begin with the id of the primary they are listed under; every id is unique. An id may be listed under ``formerly`` of several
+    reasons: it was split among them, and may itself stay in use. Order in the file is the order of display; probabilities are
     always in the sorted order of `secondary_ids`.
 
     Parameters
@@ -283,17 +283,21 @@ class Taxonomy(_Part):
         return self._first_wrong_reference(seen)
 
     def _first_wrong_reference(self, seen: Mapping[str, KeyPath]) -> tuple[KeyPath, str] | None:
-        earlier: dict[str, KeyPath] = {}
         for reason in self.reasons:
-            at = seen[reason.id]
+            at: KeyPath = (*seen[reason.id], "formerly")
             for old in reason.formerly:
-                other = seen.get(old) or earlier.get(old)
-                if other is not None:
-                    return (
-                        *at,
-                        "formerly",
-                    ), f"{old!r} is in use at {path_text(other)}; an id means one reason for good"
-                earlier[old] = at
+                if old == reason.id or reason.formerly.count(old) > 1:
+                    return at, f"{old!r} is {'its own id' if old == reason.id else 'listed twice'}; remove it"
+                if old in seen and ("." in old) != ("." in reason.id):
+                    return at, (
+                        f"{old!r} is in use at {path_text(seen[old])}, on the other level; a primary and a secondary cannot have been one"
+                    )
+        circle = self._first_circle()
+        if circle:
+            return (*seen[circle[0]], "formerly"), (
+                f"{' and '.join(map(repr, circle))} list each other under `formerly`, so that nobody can say which became which; "
+                "an id means one reason for good: give the reasons new ids, each with its old one under `formerly`"
+            )
         for secondary in self.secondaries:
             for near in secondary.not_this:
                 if near.reason not in seen:
@@ -301,6 +305,20 @@ class Taxonomy(_Part):
                         f"no reason has the id {near.reason!r}; {nearest(near.reason, self.secondary_ids)}"
                     )
         return None
+
+    def _first_circle(self) -> list[str]:
+        """Ids in use that lead back to themselves through `formerly`; empty if there are none."""
+        ids = {reason.id for reason in self.reasons}
+        earlier = {reason.id: used for reason in self.reasons if (used := ids.intersection(reason.formerly))}
+        if not earlier:
+            return []
+        from graphlib import CycleError, TopologicalSorter
+
+        try:
+            TopologicalSorter(earlier).prepare()
+        except CycleError as exc:
+            return sorted(set(exc.args[1]))
+        return []
 
     def __repr__(self) -> str:
         """Id, version and size."""
