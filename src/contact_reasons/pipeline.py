@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from contact_reasons.explanation import Explanation
     from contact_reasons.questions import Question, Wording
 
-__all__ = ["HandledContact", "Pipeline", "contact_text", "load_pipeline", "read_contacts"]
+__all__ = ["HandledContact", "Pipeline", "contact_text", "fitting_calibration", "load_pipeline", "read_contacts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,12 +328,24 @@ def load_pipeline(
     rules = RoutingPolicy.from_yaml(files.policy if policy is None else policy, taxonomy=taxonomy)
     check_sound(rules, files.policy if policy is None else Path(policy))
     return Pipeline(
-        taxonomy, bundle, rules, None if calibration is None else _calibration(calibration, taxonomy, bundle)
+        taxonomy, bundle, rules, None if calibration is None else fitting_calibration(calibration, taxonomy, bundle)
     )
 
 
-def _calibration(path: str | Path, taxonomy: Taxonomy, bundle: Bundle) -> Calibration:
-    """The calibration of a file, if it was made for this model and taxonomy."""
+def fitting_calibration(path: str | Path, taxonomy: Taxonomy, bundle: Bundle) -> Calibration:
+    """The calibration of a file, if it was made for this model and taxonomy.
+
+    Parameters
+    ----------
+    path : str or Path
+    taxonomy : Taxonomy
+    bundle : Bundle
+
+    Raises
+    ------
+    CalibrationError
+        If it was made for others, or cannot be read.
+    """
     from contact_reasons.confidence.calibration import read_calibration
 
     found = read_calibration(path)

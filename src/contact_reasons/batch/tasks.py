@@ -20,7 +20,16 @@ from contact_reasons.resources import pack_files
 from contact_reasons.routing import RoutingPolicy
 from contact_reasons.taxonomy import Taxonomy
 
-__all__ = ["LabelTask", "RouteTask", "Task", "absolute_pack", "absolute_path", "choose_inputs"]
+__all__ = [
+    "LabelTask",
+    "RouteTask",
+    "RoutingTask",
+    "Task",
+    "absolute_pack",
+    "absolute_path",
+    "choose_inputs",
+    "stamp_of",
+]
 
 _LABEL_COLUMNS = {
     "primary": "string",
@@ -59,7 +68,7 @@ class _Parts:
         paths = [files.taxonomy, Path(self.policy or files.policy), *model_files(self.model or files.model)]
         if self.calibration is not None:
             paths.append(Path(self.calibration))
-        return tuple(_stamp(path) for path in paths)
+        return tuple(stamp_of(path) for path in paths)
 
     def check(self, stamps: Stamps) -> None:
         """Refuse files that are not those of the stamps: a job answers every row by the same."""
@@ -69,7 +78,8 @@ class _Parts:
             )
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def stamp_of(path: Path) -> tuple[int, int, int] | None:
+    """Time, size and inode of a file: others where it was replaced; None if it is not there."""
     try:
         found = path.stat()
     except OSError:

@@ -51,7 +51,10 @@ class PartWriter(ABC):
 
     @abstractmethod
     def part(self, chunk: Chunk, results: Mapping[str, Sequence[Any]]) -> tuple[bytes, dict[str, int]]:
-        """Bytes of a chunk's rows with their results, and how many cells of each column were made safe."""
+        """Bytes of a chunk's rows with their results, and how many cells of each column were made safe.
+
+        Results are the added columns; those of the source that they name as well are replaced.
+        """
 
     @abstractmethod
     def join(self, parts: Sequence[Path], target: Path) -> None:
@@ -214,16 +217,32 @@ class ParquetParts(PartWriter):
         import pyarrow as pa
 
         if isinstance(chunk.rows, list):
-            columns = [
-                pa.array(self._values(chunk, name), self.schema.field(name).type)
-                for name in self.columns[: -len(self.added)]
-            ]
+            columns = [pa.array(self._values(chunk, name), self.schema.field(name).type) for name in self._kept]
         else:
             columns = list(chunk.rows.columns)
+        for i, name in enumerate(self._kept):
+            if name in results:
+                columns[i] = self._replaced(results[name], self.schema.field(name).type)
         columns += [pa.array(results[field.name], field.type) for field in self._added]
         out = io.BytesIO()
         import_parquet().write_table(pa.Table.from_arrays(columns, schema=self.schema), out)
         return out.getvalue(), {}
+
+    @property
+    def _kept(self) -> tuple[str, ...]:
+        """The columns of the source."""
+        return self.columns[: len(self.columns) - len(self.added)]
+
+    @staticmethod
+    def _replaced(values: Sequence[Any], kind: Any) -> Any:
+        """New values of a column of the source, of its type."""
+        import pyarrow as pa
+
+        plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if pa.types.is_string(plain) or pa.types.is_large_string(plain):
+            values = [None if value is None else _cell(value) for value in values]
+        array = pa.array(values, plain)
+        return array.dictionary_encode().cast(kind) if pa.types.is_dictionary(kind) else array
 
     def _values(self, chunk: Chunk, name: str) -> list[Any]:
         values = chunk.column(name)
