@@ -44,6 +44,7 @@ FLOORS = {
     "packs": 6,
     "batch": 7,
     "checks": 7,
+    "references": 7,
     "report": 8,
     "options": 8,
     "terminal": 8,

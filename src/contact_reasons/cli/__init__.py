@@ -17,6 +17,7 @@ from contact_reasons.cli import (
     packs,
     policy,
     route,
+    taxonomy,
     train,
     validate,
 )
@@ -62,3 +63,4 @@ for command in (
 app.add_typer(packs.app, name="packs")
 app.add_typer(policy.app, name="policy")
 app.add_typer(export.app, name="export")
+app.add_typer(taxonomy.app, name="taxonomy")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn
 
 from contact_reasons.errors import MigrationError, nearest, shorten
+from contact_reasons.resources import pack_files, pack_names
 from contact_reasons.schema import KeyPath, seal_of
 from contact_reasons.taxonomy.difference import TaxonomyDifference
 from contact_reasons.taxonomy.model import Taxonomy
@@ -51,6 +52,8 @@ class Migration:
         Line of each old id in the file it was read from.
     source : str
         That file, for messages.
+    new_file : Path or None
+        Of the new taxonomy, if it was read from one.
 
     Raises
     ------
@@ -73,6 +76,7 @@ class Migration:
     verdicts: Mapping[str, Verdict]
     lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
     source: str = field(default="migration", compare=False)
+    new_file: Path | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         for reason in self.old.reasons:
@@ -280,7 +284,8 @@ def read_migration(path: str | Path, *, old: Taxonomy | None = None, new: Taxono
     reasons = reader.mapping(("reasons",), top["reasons"], None)
     verdicts = {reason: reader.verdict(("reasons", reason), data) for reason, data in reasons.items()}
     lines = {reason: document.lines[("reasons", reason)] for reason in verdicts}
-    return Migration(before, after, verdicts, lines, str(path))
+    new_file = None if new is not None else reader.file(top["to"]["taxonomy"])
+    return Migration(before, after, verdicts, lines, str(path), new_file)
 
 
 class _Reader:
@@ -308,7 +313,7 @@ class _Reader:
             self.fail(
                 (name, "taxonomy"), "write where the taxonomy file lies, relative to this file, or the name of a pack"
             )
-        found = given or Taxonomy.load(self.folder / place if place.endswith((".yaml", ".yml")) else place)
+        found = given or Taxonomy.from_yaml(self.file(place))
         for key in _SIDE[1:]:
             if said[key] != getattr(found, key):
                 self.fail(
@@ -317,6 +322,12 @@ class _Reader:
                     "name the version that this migration is of, or draft it again",
                 )
         return found
+
+    def file(self, place: str) -> Path:
+        if place in pack_names():
+            return pack_files(place).taxonomy
+        path = self.folder / place
+        return path / "taxonomy.yaml" if path.is_dir() else path
 
     def verdict(self, path: KeyPath, data: Any) -> Verdict:
         kinds = ("to", "split", "retired")

@@ -16,7 +16,7 @@ import yaml
 from contact_reasons.errors import ContactReasonsError, shorten
 from contact_reasons.schema import KeyPath, path_text
 
-__all__ = ["StrictDocument", "load_strict_yaml", "parse_strict_yaml"]
+__all__ = ["Span", "StrictDocument", "load_strict_yaml", "parse_strict_yaml", "scalar_spans"]
 
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _MAX_BYTES = 8 * 1024 * 1024
@@ -101,6 +101,47 @@ def parse_strict_yaml(text: str, error: type[ContactReasonsError], *, source: st
     return StrictDocument(data, builder.lines, source)
 
 
+class Span(NamedTuple):
+    """Where a scalar stands in a text, its quotes included.
+
+    Parameters
+    ----------
+    value : str
+    start, end : int
+        Of the text, the end not included.
+    line : int
+        From 1.
+    """
+
+    value: str
+    start: int
+    end: int
+    line: int
+
+
+def scalar_spans(text: str, error: type[ContactReasonsError], *, source: str = "") -> dict[KeyPath, Span]:
+    """Every value of a document that is a scalar, by key path, with its place: to edit a file without writing it anew.
+
+    Parameters
+    ----------
+    text : str
+        Without a byte order mark.
+    error, source
+        See `load_strict_yaml`.
+
+    Examples
+    --------
+    >>> text = "a: [x, 'y']  # kept"
+    >>> spans = scalar_spans(text, ContactReasonsError)
+    >>> [text[span.start:span.end] for span in spans.values()]
+    ['x', "'y'"]
+    """
+    parse_strict_yaml(text, error, source=source)  # all that is wrong, with its line
+    builder = _SpanBuilder(lambda line, what: error(f"{source}, line {line}: {what}"))
+    builder.read(text)
+    return builder.spans
+
+
 class _Builder:
     """Plain data straight from the parser's events; aliases (which can blow up memory) and deep nesting are refused as they come.
 
@@ -177,6 +218,20 @@ class _Builder:
         """Refuse tags other than those that every value has anyway."""
         if event.tag not in _TAGS:
             raise self.fail(_line(event), f"the tag {shorten(event.tag)} is not allowed; remove it")
+
+
+class _SpanBuilder(_Builder):
+    """A builder that notes where each scalar stands."""
+
+    def __init__(self, fail: Callable[[int, str], Exception]) -> None:
+        super().__init__(fail)
+        self.spans: dict[KeyPath, Span] = {}
+
+    def value(self, event: Any, path: KeyPath, depth: int) -> Any:
+        """The value that begins with an event."""
+        if isinstance(event, yaml.ScalarEvent) and event.start_mark is not None and event.end_mark is not None:
+            self.spans[path] = Span(event.value, event.start_mark.index, event.end_mark.index, _line(event))
+        return super().value(event, path, depth)
 
 
 def _line(event: Any) -> int:
