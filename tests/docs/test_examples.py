@@ -57,8 +57,9 @@ def test_commands_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             if program == "python":
                 subprocess.run([sys.executable, *shlex.split(line)], check=True)
                 continue
-            result = CliRunner().invoke(app, shlex.split(line))
-            assert result.exit_code == 0, f"{page.name}: contact-reasons {line}\n{result.output}"
+            command, _, expected = line.partition("  # exit code ")
+            result = CliRunner().invoke(app, shlex.split(command))
+            assert result.exit_code == int(expected or 0), f"{page.name}: contact-reasons {line}\n{result.output}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -22,7 +22,7 @@ __all__ = ["Migration", "Verdict", "draft_migration", "migration_of", "read_migr
 FORMAT: Final = "1"
 _TOP: Final = ("migration", "from", "to", "reasons")
 _SIDE: Final = ("taxonomy", "taxonomy_id", "version", "sha256")
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_][\w./-]*\Z", re.ASCII)
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.][\w./-]*\Z", re.ASCII)
 
 
 class Verdict(NamedTuple):
@@ -234,7 +234,7 @@ def draft_migration(difference: TaxonomyDifference, *, old: str = "", new: str =
     redefined = {one.old for one in difference.redefined}
     hints = {one.old: one for one in difference.similar}
     for reason, verdict in verdicts.items():
-        note = "redefined: do old labels still mean the same?" if reason in redefined else ""
+        note = "redefined: do old labels still mean the same?" if reason in redefined and verdict.kind == "to" else ""
         if hint := hints.get(reason):
             note = f"looks like {hint.new}: {hint.why}"
         if verdict.kind == "split" and "." not in reason:
