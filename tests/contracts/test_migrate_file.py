@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import contact_reasons as cr
+from contact_reasons.batch import job
 from contact_reasons.batch.migrate import migrate_file
 from contact_reasons.errors import BatchError, BundleError, CalibrationError, MigrationError
 from contact_reasons.taxonomy import compare_taxonomies, draft_migration, read_migration
@@ -215,6 +216,31 @@ def test_a_crash_in_the_middle_and_a_resume_give_the_same_bytes(
     assert out.read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.parametrize("at", [1, 5, 9, 14, 20])
+def test_a_crash_while_a_part_is_written_and_a_resume_give_the_same_bytes(
+    history: Path, tiny_pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """Before the n-th file of the unfinished work: between rows, rejects and counts of a chunk, and before the report."""
+    source, whole, out = write(tmp_path / "in.jsonl", ROWS), tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
+    options: dict[str, Any] = {"migration": history / "migration.yaml", "model": model_of(tiny_pack), "chunk_rows": 2}
+    migrate_file(source, whole, **options)
+    written, write_whole = [], job.write_whole
+
+    def crash(path: Path, content: bytes) -> None:
+        written.append(path)
+        if len(written) == at:
+            raise KeyboardInterrupt
+        write_whole(path, content)
+
+    monkeypatch.setattr(job, "write_whole", crash)
+    with pytest.raises(KeyboardInterrupt):
+        migrate_file(source, out, **options)
+    monkeypatch.undo()
+    assert not out.exists()
+    migrate_file(source, out, **options)
+    assert out.read_bytes() == whole.read_bytes()
+
+
 def test_chunks_and_processes_change_nothing(history: Path, tiny_pack: Path, tmp_path: Path) -> None:
     source = write(tmp_path / "in.jsonl", ROWS * 3)
     options: dict[str, Any] = {"migration": history / "migration.yaml", "model": model_of(tiny_pack)}
@@ -328,6 +354,57 @@ def test_a_sample_too_small_or_too_wrong_promises_nothing_and_decides_nothing(
     )
     assert report.versions["splits"].startswith("delivery.where: no promise, so nothing is decided: ")
     assert "classifier" not in report.counts["decided"]
+
+
+@pytest.fixture(scope="session")
+def moved(tiny_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migration in which a secondary went to another primary, so that a primary alone is split."""
+    folder = tmp_path_factory.mktemp("moved")
+    new = yaml.safe_load((tiny_pack / "taxonomy.yaml").read_text())
+    old = json.loads(json.dumps({**new, "version": "0"}))
+    for primary in old["primaries"]:
+        kept = [one for one in primary["secondaries"] if one["id"] != "billing.invoice"]
+        more = [{"id": "delivery.invoice", "label": "Invoice"}] if primary["id"] == "delivery" else []
+        primary["secondaries"] = kept + more
+    for primary in new["primaries"]:
+        for one in primary["secondaries"]:
+            one["formerly"] = ["delivery.invoice"] if one["id"] == "billing.invoice" else []
+    for name, data in (("old", old), ("new", new)):
+        (folder / f"{name}.yaml").write_text(cr.Taxonomy.from_dict(data).to_yaml())
+    pair = [cr.Taxonomy.load(folder / f"{name}.yaml") for name in ("old", "new")]
+    (folder / "m.yaml").write_text(draft_migration(compare_taxonomies(*pair), old="old.yaml", new="new.yaml"))
+    return folder
+
+
+@pytest.mark.parametrize("promised", [False, True])
+def test_a_primary_alone_whose_secondaries_parted_gets_a_primary(
+    moved: Path, tiny_pack: Path, tmp_path: Path, promised: bool
+) -> None:
+    rows = [
+        {"text": "my parcel is late", "reason": "delivery"},
+        {"text": "send me the invoice", "reason": "delivery"},
+        {"text": "", "reason": "delivery"},
+        {"text": "refund please", "reason": "billing"},
+    ]
+    checked = None
+    if promised:
+        found = [(text + f" {i}", reason) for i in range(30) for reason, texts in TINY_TEXTS.items() for text in texts]
+        kept = [(text, reason) for text, reason in found if reason != "billing.refund"]
+        lines = [
+            {"text": text, "reason": reason.partition(".")[0], "reason_before": "delivery"} for text, reason in kept
+        ]
+        checked = write_jsonl(tmp_path / "checked.jsonl", lines)
+    report = migrate_file(
+        write(tmp_path / "in.jsonl", rows),
+        tmp_path / "out.jsonl",
+        migration=moved / "m.yaml",
+        model=model_of(tiny_pack),
+        checked=checked,
+    )
+    out = read(tmp_path / "out.jsonl")
+    assert [row["reason"] for row in out] == ["delivery", "billing", "delivery", "billing"]
+    assert [row["reason_decided"] for row in out] == ["classifier", "classifier", "undecided", "unchanged"]
+    assert ("decided wrongly" in report.versions["splits"]) == promised
 
 
 # ---------------------------------------------------------------------------------------------- what does not fit
