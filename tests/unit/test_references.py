@@ -80,6 +80,7 @@ tests:
   - {name: a, given: {reason: bill.a}, expect: quoted}
   - {name: b, given: {reason: bill.b}, expect: both}
   - {name: late, given: {reason: ship.late}, expect: whole}
+  # - {name: fax, given: {reason: misc.fax}, expect: rest}
 """
 
 
@@ -91,6 +92,7 @@ def test_cells_that_stay_true_are_rewritten_and_the_others_are_listed_with_what_
     found = policy_references(POLICY, "policy.yaml", migration())
     assert [(one.line, one.names, one.edit is not None, one.needs_judgement) for one in found] == [
         (8, "bill.a", True, False),
+        (8, "bill.a", False, True),
         (11, "bill.a", True, False),
         (13, "bill.b", True, False),
         (13, "bill.c", True, False),
@@ -103,7 +105,9 @@ def test_cells_that_stay_true_are_rewritten_and_the_others_are_listed_with_what_
         (27, "bill.a", True, False),
         (28, "bill.b", True, False),
         (29, "ship.late", False, True),
+        (30, "misc.fax", False, True),
     ]
+    assert [one.line for one in found if "in a comment" in one.why] == [8, 30]
     said = {one.line: str(one) for one in found if one.needs_judgement}
     assert "rules[2].when.reason: it would hold for what was bill.c as well" in said[14]
     assert "the reason was split; write [ship.late, ship.stolen] to keep what it does" in said[16]
@@ -288,6 +292,7 @@ def test_every_kind_of_reference_in_a_folder_is_found(shop: tuple[Path, Migratio
     assert {(one.file, one.kind) for one in found} == {
         ("taxonomy.yaml", "taxonomy"),
         ("policy.yaml", "policy"),
+        ("policy.yaml", "other"),
         ("texts/training.jsonl", "text"),
         ("model/manifest.json", "model"),
         ("report.md", "training result"),
@@ -296,7 +301,9 @@ def test_every_kind_of_reference_in_a_folder_is_found(shop: tuple[Path, Migratio
         ("calibration.json", "calibration"),
         ("step-0-1.yaml", "migration"),
     }
-    others = [(one.file, one.line, one.names, one.new) for one in found if one.kind == "other"]
+    others = [
+        (one.file, one.line, one.names, one.new) for one in found if one.kind == "other" and one.file != "policy.yaml"
+    ]
     assert others == [
         ("crm.json", 2, "bill__a", ("bill__one",)),
         ("crm.json", 2, "ship.late", ("ship.late", "ship.stolen")),
@@ -349,6 +356,20 @@ def test_in_place_twice_is_once_and_keeps_every_file(shop: tuple[Path, Migration
     assert {path: path.read_bytes() for path in shop[0].rglob("*") if path.is_file()} == once
     with pytest.raises(MigrationError, match="not both"):
         migrate_pack(shop[0], shop[1], in_place=True, out=tmp_path / "x")
+
+
+def test_the_old_taxonomy_that_a_migration_needs_is_not_replaced_in_place(shop: tuple[Path, Migration]) -> None:
+    file = shop[0].parent / "migration.yaml"
+    file.write_text(file.read_text().replace("old.yaml", "shop/taxonomy.yaml"))
+    before = (shop[0] / "taxonomy.yaml").read_text()
+    with pytest.raises(
+        MigrationError, match="would replace the old taxonomy, which the migration still needs for tickets"
+    ):
+        migrate_pack(shop[0], read_migration(file), in_place=True)
+    assert (shop[0] / "taxonomy.yaml").read_text() == before
+    file.write_text(file.read_text().replace("shop/taxonomy.yaml", "gone.yaml"))
+    with pytest.raises(MigrationError, match=r"from\.taxonomy: there is no file .*gone\.yaml; write where"):
+        read_migration(file)
 
 
 def test_a_failure_while_writing_leaves_no_folder(

@@ -6,6 +6,7 @@ became one that it names now.
 
 from __future__ import annotations
 
+import bisect
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
@@ -19,6 +20,7 @@ from contact_reasons.taxonomy.strict_yaml import Span, parse_strict_yaml, scalar
 __all__ = ["policy_references"]
 
 _BETWEEN: Final = re.compile(r"\s*(?:,|\n\s*-)\s*\Z")
+_SECONDARY: Final = re.compile(r"(?<![\w.])[a-z]\w*\.[a-z]\w*(?!\w|\.\w)", re.ASCII)
 _PROVE: Final = "then prove it with `contact-reasons policy check`"
 
 
@@ -67,7 +69,32 @@ class _Finder:
         for path, cell in _cells(self.data):
             if path[-1] in trees:
                 found += self._cell(path, cell, is_test=path[0] == "tests", written_out=trees[str(path[-1])])
-        return sorted(found, key=lambda one: (one.line, one.names))
+        return sorted([*found, *self._comments()], key=lambda one: (one.line, one.names))
+
+    def _comments(self) -> Iterator[Reference]:
+        """Secondary ids that change, in comments, such as those of a rule that is switched off."""
+        changed = self.migration.changed
+        spans = sorted((span.start, span.end) for span in self.spans.values())
+        for match in _SECONDARY.finditer(self.text):
+            at = bisect.bisect_right(spans, (match.start(), len(self.text))) - 1
+            outside = at < 0 or match.start() >= spans[at][1]
+            if (
+                outside
+                and match.group() in changed
+                and "#" in self.text[self.text.rfind("\n", 0, match.start()) + 1 : match.start()]
+            ):
+                line = self.text.count("\n", 0, match.start()) + 1
+                targets = changed[match.group()].targets
+                do = f"write {', '.join(targets)}" if targets else "take it out"
+                yield Reference(
+                    file=self.file,
+                    line=line,
+                    kind="other",
+                    names=match.group(),
+                    new=targets,
+                    why="in a comment",
+                    do=f"{do} if it is still meant",
+                )
 
     def _trees(self, found: list[Reference]) -> dict[str, bool]:
         """Inputs that hold reasons, and whether the reasons are written out in the file."""

@@ -90,6 +90,12 @@ def migrate_pack(
         raise MigrationError("give a new folder or change files in place, not both")
     if out is not None and (target.exists() or target.is_symlink() or root.resolve() in target.resolve().parents):
         raise MigrationError(f"{target}: the folder exists, or lies in the one it is made from; choose another --out")
+    needed = migration.old_file
+    if in_place and needed is not None and root.resolve() in needed.resolve().parents:
+        raise MigrationError(
+            f"{needed}: changing the folder in place would replace the old taxonomy, which the migration still needs for tickets; "
+            "copy it elsewhere first and draft the migration from the copy"
+        )
     try:
         if out is not None:
             _write_folder(root, target, contents, left_out)

@@ -52,8 +52,8 @@ class Migration:
         Line of each old id in the file it was read from.
     source : str
         That file, for messages.
-    new_file : Path or None
-        Of the new taxonomy, if it was read from one.
+    old_file, new_file : Path or None
+        Of the taxonomies, if they were read from files.
 
     Raises
     ------
@@ -76,6 +76,7 @@ class Migration:
     verdicts: Mapping[str, Verdict]
     lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
     source: str = field(default="migration", compare=False)
+    old_file: Path | None = field(default=None, compare=False)
     new_file: Path | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -284,8 +285,9 @@ def read_migration(path: str | Path, *, old: Taxonomy | None = None, new: Taxono
     reasons = reader.mapping(("reasons",), top["reasons"], None)
     verdicts = {reason: reader.verdict(("reasons", reason), data) for reason, data in reasons.items()}
     lines = {reason: document.lines[("reasons", reason)] for reason in verdicts}
-    new_file = None if new is not None else reader.file(top["to"]["taxonomy"])
-    return Migration(before, after, verdicts, lines, str(path), new_file)
+    old_file = None if old is not None else reader.file("from", top["from"]["taxonomy"])
+    new_file = None if new is not None else reader.file("to", top["to"]["taxonomy"])
+    return Migration(before, after, verdicts, lines, str(path), old_file, new_file)
 
 
 class _Reader:
@@ -313,7 +315,7 @@ class _Reader:
             self.fail(
                 (name, "taxonomy"), "write where the taxonomy file lies, relative to this file, or the name of a pack"
             )
-        found = given or Taxonomy.from_yaml(self.file(place))
+        found = given or Taxonomy.from_yaml(self.file(name, place))
         for key in _SIDE[1:]:
             if said[key] != getattr(found, key):
                 self.fail(
@@ -323,11 +325,16 @@ class _Reader:
                 )
         return found
 
-    def file(self, place: str) -> Path:
+    def file(self, name: str, place: str) -> Path:
         if place in pack_names():
             return pack_files(place).taxonomy
         path = self.folder / place
-        return path / "taxonomy.yaml" if path.is_dir() else path
+        path = path / "taxonomy.yaml" if path.is_dir() else path
+        if not path.is_file():
+            self.fail(
+                (name, "taxonomy"), f"there is no file {path}; write where that version of the taxonomy is kept now"
+            )
+        return path
 
     def verdict(self, path: KeyPath, data: Any) -> Verdict:
         kinds = ("to", "split", "retired")
