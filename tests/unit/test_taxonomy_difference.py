@@ -305,6 +305,15 @@ def test_near_misses_whose_reason_got_another_id_are_no_redefinition() -> None:
     assert compare_taxonomies(old, other).redefined == (("bill.a", "bill.a", ("not_this",)),)
 
 
+def test_what_does_not_bear_on_labels_is_a_revision() -> None:
+    old = taxonomy("1", {"bill.a": {"owner": "Billing", "required_facts": ["order_number"]}})
+    difference = compare_taxonomies(old, taxonomy("2", {"bill.a": {"owner": "Care"}}))
+    assert difference.revised == (("bill.a", "bill.a", ("required_facts", "owner")),)
+    assert difference.redefined == ()
+    assert not difference.empty
+    assert str(difference).endswith("\nrevised      bill.a: required_facts, owner")
+
+
 def test_a_primary_under_another_id_takes_its_secondaries_along_unmoved() -> None:
     old = taxonomy("1", {"bill.a": {}})
     new = taxonomy("2", {"money.a": {"formerly": ["bill.a"]}}, {"money": {"formerly": ["bill"]}})
@@ -360,6 +369,15 @@ def test_reasons_that_list_each_other_are_refused(size: int) -> None:
     ids = [f"bill.r{i}" for i in range(size)]
     with pytest.raises(TaxonomyError, match=r"list each other under `formerly`.*give the reasons new ids"):
         taxonomy("1", {one: {"formerly": [ids[i - 1]]} for i, one in enumerate(ids)})
+
+
+def test_one_part_of_a_split_may_die_while_the_others_remember() -> None:
+    """Both parts list the id that was split; that one of them is gone contradicts nothing."""
+    old = taxonomy("2", {"bill.x": {"formerly": ["bill.a"]}, "bill.y": {"formerly": ["bill.a"]}})
+    new = taxonomy("3", {"bill.y": {"formerly": ["bill.a"]}})
+    difference = compare_taxonomies(old, new)
+    assert difference.retired == ("bill.x",)
+    assert migration_of(difference).verdict("bill.a") == Verdict("to", ("bill.y",))
 
 
 def test_a_later_version_compared_with_an_earlier_one_is_told_apart_from_an_id_used_again() -> None:

@@ -157,7 +157,7 @@ class MigrateTask(Task):
         before = results[f"{self.prefix}before"]
         known = self._loaded.migration
         open_ = Counter(
-            one if known.verdict(str(one)) is not None else UNKNOWN_ID
+            one.strip() if known.verdict(one.strip()) is not None else UNKNOWN_ID
             for one, how in zip(before, decided, strict=True)
             if how == "undecided"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -58,13 +58,13 @@ class Merge(NamedTuple):
 
 
 class Redefinition(NamedTuple):
-    """A reason that stayed, or got another id, and whose meaning was rewritten: old labels may mean something else.
+    """A reason that stayed, or got another id, and of which something else was rewritten.
 
     Parameters
     ----------
     old, new : str
     what : tuple of str
-        Of ``'definition'`` and ``'not_this'``, what changed.
+        Fields that changed.
     """
 
     old: str
@@ -105,6 +105,9 @@ class TaxonomyDifference:
     split : tuple of Split
     merged : tuple of Merge
     redefined : tuple of Redefinition
+        Definition or near-misses changed: old labels may mean something else.
+    revised : tuple of Redefinition
+        What does not bear on labels changed: stages, required facts, resolution, owner.
     forgotten : tuple of Pair
         An id that the old version lists under ``formerly`` of a reason, and the new reason that should list it and does not.
     similar : tuple of Similar
@@ -129,6 +132,7 @@ class TaxonomyDifference:
     split: tuple[Split, ...] = ()
     merged: tuple[Merge, ...] = ()
     redefined: tuple[Redefinition, ...] = ()
+    revised: tuple[Redefinition, ...] = ()
     forgotten: tuple[Pair, ...] = ()
     similar: tuple[Similar, ...] = ()
     links: tuple[Pair, ...] = field(default=(), repr=False)
@@ -161,6 +165,7 @@ class TaxonomyDifference:
             split=tuple(sorted(Split(one.new, one.old) for one in self.merged)),
             merged=tuple(sorted((Merge(one.new, one.old) for one in self.split), key=lambda one: one.new)),
             redefined=tuple(sorted(Redefinition(one.new, one.old, one.what) for one in self.redefined)),
+            revised=tuple(sorted(Redefinition(one.new, one.old, one.what) for one in self.revised)),
             similar=tuple(sorted(Similar(one.new, one.old, one.why) for one in self.similar)),
             links=_turned(self.links),
         )
@@ -178,6 +183,7 @@ class TaxonomyDifference:
             "split": [{"old": one.old, "new": list(one.new)} for one in self.split],
             "merged": [{"old": list(one.old), "new": one.new} for one in self.merged],
             "redefined": [{**one._asdict(), "what": list(one.what)} for one in self.redefined],
+            "revised": [{**one._asdict(), "what": list(one.what)} for one in self.revised],
             "forgotten": [{"id": one.old, "reason": one.new} for one in self.forgotten],
             "similar": [one._asdict() for one in self.similar],
         }
@@ -203,9 +209,10 @@ class TaxonomyDifference:
             yield "split", f"{split.old} → {', '.join(split.new)}"
         for merge in self.merged:
             yield "merged", f"{', '.join(merge.old)} → {merge.new}"
-        for changed in self.redefined:
-            name = changed.new if changed.old == changed.new else f"{changed.old} → {changed.new}"
-            yield "redefined", f"{name}: {' and '.join(changed.what)}; old labels may mean something else"
+        for kind, note in (("redefined", "; old labels may mean something else"), ("revised", "")):
+            for changed in getattr(self, kind):
+                name = changed.new if changed.old == changed.new else f"{changed.old} → {changed.new}"
+                yield kind, f"{name}: {', '.join(changed.what)}{note}"
         for old, new in self.forgotten:
             yield (
                 "forgotten",
@@ -218,7 +225,8 @@ class TaxonomyDifference:
             )
 
 
-_KINDS: Final = ("added", "retired", "renamed", "reidentified", "moved", "split", "merged", "redefined")
+_BESIDES: Final = ("stages", "required_facts", "resolution", "owner")
+_KINDS: Final = ("added", "retired", "renamed", "reidentified", "moved", "split", "merged", "redefined", "revised")
 
 
 def compare_taxonomies(old: Taxonomy, new: Taxonomy) -> TaxonomyDifference:
@@ -244,6 +252,7 @@ def compare_taxonomies(old: Taxonomy, new: Taxonomy) -> TaxonomyDifference:
     pairs = [link for link in links if len(targets[link.old]) == len(origins[link.new]) == 1]
     changed = [pair for pair in pairs if pair.old != pair.new]
     moved = tuple(pair for pair in changed if _is_moved(pair, targets))
+    same = [(old[link.old], new[link.new]) for link in links if link in pairs or link.old == link.new]
     added = tuple(sorted(reason.id for reason in new.reasons if reason.id not in origins))
     retired = tuple(sorted(reason.id for reason in old.reasons if reason.id not in targets))
     return TaxonomyDifference(
@@ -260,12 +269,8 @@ def compare_taxonomies(old: Taxonomy, new: Taxonomy) -> TaxonomyDifference:
         moved=moved,
         split=tuple(Split(reason, found) for reason, found in sorted(targets.items()) if len(found) > 1),
         merged=tuple(Merge(found, reason) for reason, found in sorted(origins.items()) if len(found) > 1),
-        redefined=tuple(
-            Redefinition(*link, what)
-            for link in links
-            if (link in pairs or link.old == link.new)
-            if (what := _rewritten(old[link.old], new[link.new], targets))
-        ),
+        redefined=_redefinitions(same, lambda one, other: _rewritten(one, other, targets)),
+        revised=_redefinitions(same, _revised),
         forgotten=_forgotten(old, new, links),
         similar=_similar(old, new, retired, added),
         links=links,
@@ -290,29 +295,46 @@ def _links(old: Taxonomy, new: Taxonomy) -> tuple[Pair, ...]:
 def _check_history(old: Taxonomy, new: Taxonomy, links: Iterable[Pair]) -> None:
     """Refuse ids that meant one thing before and would mean another now."""
     became = _table(links)
-    for reason in old.reasons:
-        for earlier in reason.formerly:
-            if earlier in old:
-                continue
-            goes_to = became.get(reason.id, ())
-            if earlier in new and earlier not in goes_to:
+    holders = _holders(old)
+    claims = _holders(new)
+    for earlier, held_by in holders.items():
+        if earlier in old:
+            continue
+        goes_to = {target for one in held_by for target in became.get(one, ())}
+        names = " and ".join(map(repr, held_by))
+        if earlier in new and earlier not in goes_to:
+            raise MigrationError(
+                f"{earlier!r} is an id of {_version(new)}, but {_version(old)} lists it under `formerly` of {names}: an id means one "
+                f"reason for good. Give the new reason another id; if it is what {names} was, list that under `formerly`; "
+                "if the second version is the earlier one, compare the other way round"
+            )
+        for claim in claims.get(earlier, ()):
+            if claim not in goes_to:
                 raise MigrationError(
-                    f"{earlier!r} is an id of {_version(new)}, but {_version(old)} lists it under `formerly` of {reason.id!r}: an id means one "
-                    f"reason for good. Give the new reason another id; if it is what {reason.id!r} was, list that under `formerly`; "
-                    "if the second version is the earlier one, compare the other way round"
+                    f"{_version(old)} says that {earlier!r} became {names}, {_version(new)} that it became {claim!r}, and {names} did not "
+                    f"become that: list {held_by[0]!r} under `formerly` of {claim!r}, or take {earlier!r} out"
                 )
-            holders = [one.id for one in new.reasons if earlier in one.formerly]
-            if holders and not set(holders) & set(goes_to):
-                raise MigrationError(
-                    f"{_version(old)} says that {earlier!r} became {reason.id!r}, {_version(new)} that it became {holders[0]!r}, and "
-                    f"{reason.id!r} did not become that: list {reason.id!r} under `formerly` of {holders[0]!r}, or take {earlier!r} out"
-                )
+
+
+def _holders(taxonomy: Taxonomy) -> dict[str, tuple[str, ...]]:
+    """Reasons that list an id under `formerly`, by that id."""
+    return _table(sorted(Pair(earlier, one.id) for one in taxonomy.reasons for earlier in one.formerly))
 
 
 def _is_moved(pair: Pair, targets: Links) -> bool:
     """Whether the primary of a secondary did not become that of its new id."""
     before, after = pair.old.partition(".")[0], pair.new.partition(".")[0]
     return "." in pair.old and after not in targets.get(before, ())
+
+
+def _redefinitions(
+    same: Iterable[tuple[Reason, Reason]], changed: Callable[[Reason, Reason], tuple[str, ...]]
+) -> tuple[Redefinition, ...]:
+    return tuple(Redefinition(one.id, other.id, what) for one, other in same if (what := changed(one, other)))
+
+
+def _revised(old: Reason, new: Reason) -> tuple[str, ...]:
+    return tuple(name for name in _BESIDES if getattr(old, name, None) != getattr(new, name, None))
 
 
 def _rewritten(old: Reason, new: Reason, targets: Links) -> tuple[str, ...]:
