@@ -122,7 +122,7 @@ def migrate(
     migration: Annotated[Path, typer.Option(help="File of `contact-reasons taxonomy draft`.", show_default=False)],
     source: Annotated[
         Path | None,
-        typer.Argument(metavar="[TICKETS]", help="Tickets: .csv, .jsonl or .parquet.", show_default=False),
+        typer.Argument(metavar="TICKETS", help="Tickets: .csv, .jsonl or .parquet.", show_default=False),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Result: a ticket file; with --pack a new folder.")] = None,
     reason_column: Annotated[str, typer.Option(help="Column with ids; it gets the new ones.")] = "reason",
