@@ -16,7 +16,7 @@
     ├── CrmError         a taxonomy does not fit a CRM, or what a CRM holds cannot be read
     │   └── EventError   an event, a ticket or a map of fields of a CRM cannot be read
     │       └── SignatureError an event is not proved to come from the CRM
-    ├── QueueError       figures of a queue, its agents or its load are impossible
+    ├── LabError       figures of a queue, its agents or its load are impossible
     └── BatchError       a ticket file, its columns or its unfinished work do not fit the job
         └── DatabaseError  a database cannot be reached, or a table of it does not fit the job
 
@@ -40,7 +40,7 @@ __all__ = [
     "MigrationError",
     "PackError",
     "PolicyError",
-    "QueueError",
+    "LabError",
     "RecordError",
     "RoutingError",
     "SignatureError",
@@ -103,7 +103,7 @@ class PackError(ContactReasonsError, LookupError):
 
 
 class LabError(ContactReasonsError, ValueError):
-    """The routing lab cannot answer honestly from what it was given."""
+    """The routing lab cannot answer from what it was given, or cannot answer honestly."""
 
 
 class CrmError(ContactReasonsError, ValueError):
@@ -132,7 +132,7 @@ class SignatureError(EventError):
     """An event is not proved to come from the CRM; never holds a secret or a signature."""
 
 
-class QueueError(ContactReasonsError, ValueError):
+class LabError(ContactReasonsError, ValueError):
     """Figures of a queue, its agents or its load are impossible."""
 
 

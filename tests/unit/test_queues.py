@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contact_reasons.errors import QueueError
+from contact_reasons.errors import LabError
 from contact_reasons.lab import (
     agents_required,
     erlang_a,
@@ -303,18 +303,18 @@ def test_figures_that_cannot_be_are_named(change: dict[str, Any], message: str) 
         "agents": 2,
         "patience_seconds": 60,
     }
-    with pytest.raises(QueueError, match=message):
+    with pytest.raises(LabError, match=message):
         erlang_a(**{**right, **change})
 
 
 def test_targets_that_cannot_be_are_named() -> None:
-    with pytest.raises(QueueError, match="no target is given"):
+    with pytest.raises(LabError, match="no target is given"):
         agents_required(1, 60, 60)
-    with pytest.raises(QueueError, match="max_abandonment needs patience_seconds"):
+    with pytest.raises(LabError, match="max_abandonment needs patience_seconds"):
         agents_required(1, 60, 60, max_abandonment=0.1)
-    with pytest.raises(QueueError, match="did you mean 'of_offered'"):
+    with pytest.raises(LabError, match="did you mean 'of_offered'"):
         agents_required(1, 60, 60, service_level=0.8, reading="of_ofered")  # type: ignore[arg-type]
-    with pytest.raises(QueueError, match="shrinkage is 1"):
+    with pytest.raises(LabError, match="shrinkage is 1"):
         agents_required(1, 60, 60, service_level=0.8, shrinkage=1)
-    with pytest.raises(QueueError, match="agents do not meet the targets; check the units"):
+    with pytest.raises(LabError, match="agents do not meet the targets; check the units"):
         agents_required(1e9, 60, 60, service_level=0.8)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contact_reasons.errors import QueueError
+from contact_reasons.errors import LabError
 from contact_reasons.lab import (
     AgentGroup,
     Arrivals,
@@ -447,7 +447,7 @@ def test_durations_have_the_mean_and_spread_they_were_given(duration: Duration, 
     ],
 )
 def test_settings_that_cannot_be_are_named(make: Any, message: str) -> None:
-    with pytest.raises(QueueError, match=message):
+    with pytest.raises(LabError, match=message):
         make()
 
 
@@ -476,7 +476,7 @@ def test_settings_that_do_not_fit_together_are_named(change: dict[str, Any], mes
         "arrivals": {"phone": Arrivals.at([1.0])},
         "seed": 0,
     }
-    with pytest.raises(QueueError, match=message):
+    with pytest.raises(LabError, match=message):
         simulate(**{**right, **change})
 
 
@@ -567,15 +567,15 @@ def test_feedback_that_cannot_be_is_named() -> None:
         }
     )
     team = AgentGroup(name="team", queues=("phone",), agents=1)
-    with pytest.raises(QueueError, match="does not read estimated_wait_seconds"):
+    with pytest.raises(LabError, match="does not read estimated_wait_seconds"):
         settle_waits(blind, {"open": [True]}, [0.0], [PHONE], [team], wait_of="phone", seed=0)
-    with pytest.raises(QueueError, match="wait_of is 'human', which is no queue; did you mean 'human_agent'"):
+    with pytest.raises(LabError, match="wait_of is 'human', which is no queue; did you mean 'human_agent'"):
         settle(10, 1, wait_of="human")
-    with pytest.raises(QueueError, match="has 2 rows for 300 contacts"):
+    with pytest.raises(LabError, match="has 2 rows for 300 contacts"):
         settle(10, 1, columns={"customer_type": ["gold", "gold"]})
-    with pytest.raises(QueueError, match="damping is 0; it must be above 0"):
+    with pytest.raises(LabError, match="damping is 0; it must be above 0"):
         settle(10, 1, damping=0)
-    with pytest.raises(QueueError, match="before begin_seconds, 9000; begin earlier"):
+    with pytest.raises(LabError, match="before begin_seconds, 9000; begin earlier"):
         settle(10, 1, begin_seconds=9000)
-    with pytest.raises(QueueError, match="without estimated_wait_seconds"):
+    with pytest.raises(LabError, match="without estimated_wait_seconds"):
         settle(10, 1, columns={"estimated_wait_seconds": [1] * 300})

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from contact_reasons.errors import QueueError, nearest, shorten
+from contact_reasons.errors import LabError, nearest, shorten
 from contact_reasons.lab.queues import check_number, check_whole
 from contact_reasons.lab.results import ContactLog, SimulationResult, summarise
 from contact_reasons.lab.setting import AgentGroup, Arrivals, Queue
@@ -99,7 +99,7 @@ def settle_waits(
 
     Raises
     ------
-    QueueError
+    LabError
         If the policy does not read the wait, names do not fit together or a value is out of its range.
     RoutingError
         If the policy does not take the columns, or a wait is out of the range of its input.
@@ -111,7 +111,7 @@ def settle_waits(
     rounds, runs = check_whole("max_rounds", max_rounds, low=1), check_whole("replications", replications, low=1)
     edges = reported_edges({"": Arrivals.at(moments)}, interval_seconds, begin_seconds, None)
     if moments.min() < begin_seconds:
-        raise QueueError(
+        raise LabError(
             f"a contact comes at {moments.min():g}, before begin_seconds, {begin_seconds:g}; begin earlier"
         )
     interval = np.searchsorted(edges, moments, side="right") - 1
@@ -162,19 +162,19 @@ def _change(before: npt.NDArray[np.str_], after: npt.NDArray[np.str_]) -> float:
 
 def _check(policy: RoutingPolicy, columns: Mapping[str, Any], queues: Sequence[Queue], wait_of: str, n: int) -> None:
     if WAIT_INPUT not in policy.inputs:
-        raise QueueError(
+        raise LabError(
             f"the policy {policy.policy_id!r} does not read {WAIT_INPUT}, so waits do not change its load; route once and simulate"
         )
     if not isinstance(columns, Mapping) or WAIT_INPUT in columns:
-        raise QueueError(f"columns must be a mapping from inputs to columns, without {WAIT_INPUT}, which is put in")
+        raise LabError(f"columns must be a mapping from inputs to columns, without {WAIT_INPUT}, which is put in")
     if not n:
-        raise QueueError("arrival_seconds is empty; give one contact at least")
+        raise LabError("arrival_seconds is empty; give one contact at least")
     wrong = [name for name, column in columns.items() if len(column) != n]
     if wrong:
-        raise QueueError(f"columns[{wrong[0]!r}] has {len(columns[wrong[0]])} rows for {n} contacts; give one for each")
+        raise LabError(f"columns[{wrong[0]!r}] has {len(columns[wrong[0]])} rows for {n} contacts; give one for each")
     names = [queue.name for queue in queues]
     if wait_of not in names:
-        raise QueueError(f"wait_of is {shorten(wait_of)}, which is no queue; {nearest(wait_of, names)}")
+        raise LabError(f"wait_of is {shorten(wait_of)}, which is no queue; {nearest(wait_of, names)}")
     for queue in queues:
         if queue.handle is None:
-            raise QueueError(f"queue {queue.name!r} has no handle times; give it a `handle`")
+            raise LabError(f"queue {queue.name!r} has no handle times; give it a `handle`")

@@ -12,7 +12,7 @@ from typing import Final, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from contact_reasons.errors import QueueError, nearest, shorten
+from contact_reasons.errors import LabError, nearest, shorten
 
 __all__ = [
     "QueueFigures",
@@ -58,7 +58,7 @@ class ServiceLevels(NamedTuple):
 
         Raises
         ------
-        QueueError
+        LabError
             If there is no reading of that name.
         """
         return float(getattr(self, check_reading(name)))
@@ -103,16 +103,16 @@ class QueueFigures(NamedTuple):
 
 
 def check_reading(name: object) -> Reading:
-    """The reading of that name; QueueError if there is none."""
+    """The reading of that name; LabError if there is none."""
     if name not in READINGS:
-        raise QueueError(f"reading is {shorten(name)}; {nearest(name, READINGS)}")
+        raise LabError(f"reading is {shorten(name)}; {nearest(name, READINGS)}")
     return name
 
 
 def check_number(
     name: str, value: object, *, above: float | None = None, low: float = 0.0, high: float = math.inf
 ) -> float:
-    """A finite number in its range, as float; QueueError names the parameter and the range otherwise.
+    """A finite number in its range, as float; LabError names the parameter and the range otherwise.
 
     Parameters
     ----------
@@ -124,19 +124,19 @@ def check_number(
     low, high : float
     """
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
-        raise QueueError(f"{name} is {shorten(value)}; it must be a number")
+        raise LabError(f"{name} is {shorten(value)}; it must be a number")
     number = float(value)
     if not math.isfinite(number) or (number <= above if above is not None else number < low) or number > high:
         least = f"above {above:g}" if above is not None else f"at least {low:g}"
         most = "" if math.isinf(high) else f" and at most {high:g}"
-        raise QueueError(f"{name} is {shorten(value)}; it must be {least}{most}")
+        raise LabError(f"{name} is {shorten(value)}; it must be {least}{most}")
     return number
 
 
 def check_whole(name: str, value: object, *, low: int = 0, high: int = MOST_AGENTS) -> int:
-    """A whole number in its range; QueueError names the parameter and the range otherwise."""
+    """A whole number in its range; LabError names the parameter and the range otherwise."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or not low <= value <= high:
-        raise QueueError(f"{name} is {shorten(value)}; it must be a whole number from {low} to {high}")
+        raise LabError(f"{name} is {shorten(value)}; it must be a whole number from {low} to {high}")
     return int(value)
 
 
@@ -152,7 +152,7 @@ def erlang_b(agents: int, offered_load: float) -> float:
 
     Raises
     ------
-    QueueError
+    LabError
         If a value is out of its range.
 
     References
@@ -181,7 +181,7 @@ def load_at_blocking(agents: int, blocking: float) -> float:
 
     Raises
     ------
-    QueueError
+    LabError
         If a value is out of its range.
 
     Examples
@@ -214,7 +214,7 @@ def lines_required(offered_load: float, blocking: float) -> int:
 
     Raises
     ------
-    QueueError
+    LabError
         If a value is out of its range.
 
     Examples
@@ -251,7 +251,7 @@ def erlang_c(
 
     Raises
     ------
-    QueueError
+    LabError
         If a value is out of its range.
 
     References
@@ -293,7 +293,7 @@ def erlang_c_wait_quantile(
 
     Raises
     ------
-    QueueError
+    LabError
         If a value is out of its range.
 
     Examples
@@ -339,7 +339,7 @@ def erlang_a(
 
     Raises
     ------
-    QueueError
+    LabError
         If a value is out of its range.
 
     References

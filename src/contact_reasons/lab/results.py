@@ -95,7 +95,7 @@ class ServiceLevelEstimates(NamedTuple):
     virtual_wait: Estimate
 
     def reading(self, name: Reading) -> Estimate:
-        """The level by the name of its reading; QueueError if there is none of that name."""
+        """The level by the name of its reading; LabError if there is none of that name."""
         found: Estimate = getattr(self, check_reading(name))
         return found
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from contact_reasons.errors import QueueError, nearest, shorten
+from contact_reasons.errors import LabError, nearest, shorten
 from contact_reasons.lab.queues import check_number, check_whole
 
 __all__ = ["AgentGroup", "Arrivals", "Callback", "Duration", "Queue"]
@@ -50,14 +50,14 @@ class Duration:
     def __post_init__(self) -> None:
         kinds = ("exponential", "lognormal", "fixed", "sampled")
         if self.kind not in kinds:
-            raise QueueError(f"Duration.kind is {shorten(self.kind)}; {nearest(self.kind, kinds)}")
+            raise LabError(f"Duration.kind is {shorten(self.kind)}; {nearest(self.kind, kinds)}")
         if self.kind == "fixed":
             check_number("Duration.mean_seconds", self.mean_seconds)
         else:
             check_number("Duration.mean_seconds", self.mean_seconds, above=0.0)
         check_number("Duration.variation", self.variation, above=0.0)
         if (self.kind == "sampled") != bool(self.values):
-            raise QueueError("Duration.values are of kind 'sampled' alone, which needs one at least")
+            raise LabError("Duration.values are of kind 'sampled' alone, which needs one at least")
 
     @classmethod
     def exponential(cls, mean_seconds: float) -> Self:
@@ -79,7 +79,7 @@ class Duration:
         """Drawn, with replacement, from measured values, array-like of float, shape (n,)."""
         values = _numbers("Duration.sampled", seconds, 0.0)
         if not len(values) or not values.any():
-            raise QueueError("Duration.sampled needs one value above 0 at least")
+            raise LabError("Duration.sampled needs one value above 0 at least")
         return cls("sampled", float(values.mean()), 1.0, tuple(values.tolist()))
 
     def draw(self, random: np.random.Generator, n: int) -> FloatArray:
@@ -155,7 +155,7 @@ class Queue:
 
     Raises
     ------
-    QueueError
+    LabError
         If a value has the wrong type or lies outside its range.
     """
 
@@ -175,18 +175,18 @@ class Queue:
         for field, kind in (("handle", Duration), ("patience", Duration), ("callback", Callback)):
             value = getattr(self, field)
             if value is not None and not isinstance(value, kind):
-                raise QueueError(f"{where}: {field} is {shorten(value)}; it must be a {kind.__name__}, or None")
+                raise LabError(f"{where}: {field} is {shorten(value)}; it must be a {kind.__name__}, or None")
         check_whole(f"{where}: priority", self.priority, low=1, high=1_000_000)
         check_whole(f"{where}: concurrency", self.concurrency, low=1, high=MOST_CONCURRENT)
         check_number(f"{where}: target_seconds", self.target_seconds)
         if self.when_closed not in WHEN_CLOSED:
-            raise QueueError(
+            raise LabError(
                 f"{where}: when_closed is {shorten(self.when_closed)}; {nearest(self.when_closed, WHEN_CLOSED)}"
             )
         if self.hours is not None:
             flat = [seconds for pair in _pairs(f"{where}: hours", self.hours) for seconds in pair]
             if any(later <= earlier for earlier, later in pairwise(flat)):
-                raise QueueError(f"{where}: hours are {shorten(self.hours)}; openings and closings must rise")
+                raise LabError(f"{where}: hours are {shorten(self.hours)}; openings and closings must rise")
 
     def is_open(self, seconds: FloatArray) -> npt.NDArray[np.bool_]:
         """Whether it is open at these moments, shape as given; at closing time it is not."""
@@ -212,7 +212,7 @@ class AgentGroup:
 
     Raises
     ------
-    QueueError
+    LabError
         If a value has the wrong type or lies outside its range.
     """
 
@@ -224,7 +224,7 @@ class AgentGroup:
         check_name("AgentGroup.name", self.name)
         where = f"group {self.name!r}"
         if isinstance(self.queues, str) or not self.queues or len(set(self.queues)) < len(self.queues):
-            raise QueueError(f"{where}: queues are {shorten(self.queues)}; give names of queues, each once")
+            raise LabError(f"{where}: queues are {shorten(self.queues)}; give names of queues, each once")
         if not isinstance(self.agents, Sequence):
             check_whole(f"{where}: agents", self.agents)
             return
@@ -232,7 +232,7 @@ class AgentGroup:
         for _, agents in self.agents:
             check_whole(f"{where}: agents", agents)
         if not shifts or any(later[0] <= earlier[0] for earlier, later in pairwise(shifts)):
-            raise QueueError(f"{where}: agents are {shorten(self.agents)}; give (from seconds, agents), rising in time")
+            raise LabError(f"{where}: agents are {shorten(self.agents)}; give (from seconds, agents), rising in time")
 
     @classmethod
     def by_interval(
@@ -301,7 +301,7 @@ class Arrivals:
 
         Raises
         ------
-        QueueError
+        LabError
             If lengths differ or a value is out of its range.
         """
         moments = _numbers("seconds", seconds, -math.inf)
@@ -313,11 +313,11 @@ class Arrivals:
         ):
             column = None if values is None else _numbers(name, values, 0.0, infinite=name == "patience_seconds")
             if column is not None and len(column) != len(moments):
-                raise QueueError(f"{name} has {len(column)} values for {len(moments)} contacts; give one for each")
+                raise LabError(f"{name} has {len(column)} values for {len(moments)} contacts; give one for each")
             brought.append(column)
         ranks = brought[2]
         if ranks is not None and ((ranks < 1) | (ranks != np.floor(ranks))).any():
-            raise QueueError("priority must hold whole numbers from 1, which is first")
+            raise LabError("priority must hold whole numbers from 1, which is first")
         whole = None if ranks is None else ranks.astype(np.int64)
         return cls(moments, handle_seconds=brought[0], patience_seconds=brought[1], priority=whole)
 
@@ -336,7 +336,7 @@ class Arrivals:
 
         Raises
         ------
-        QueueError
+        LabError
             If a value is out of its range.
         """
         step = check_number("interval_seconds", interval_seconds, above=0.0)
@@ -361,14 +361,14 @@ class Arrivals:
 
 
 def check_name(name: str, value: object) -> None:
-    """QueueError unless the value is text that is not empty."""
+    """LabError unless the value is text that is not empty."""
     if not isinstance(value, str) or not value.strip():
-        raise QueueError(f"{name} is {shorten(value)}; it must be a name")
+        raise LabError(f"{name} is {shorten(value)}; it must be a name")
 
 
 def _pairs(name: str, pairs: Any) -> list[tuple[float, float]]:
     if not isinstance(pairs, Sequence) or not all(isinstance(pair, Sequence) and len(pair) == 2 for pair in pairs):
-        raise QueueError(f"{name} are {shorten(pairs)}; give pairs of numbers")
+        raise LabError(f"{name} are {shorten(pairs)}; give pairs of numbers")
     return [(check_number(name, one, low=-math.inf), check_number(name, other, low=-math.inf)) for one, other in pairs]
 
 
@@ -377,12 +377,12 @@ def _numbers(name: str, values: npt.ArrayLike, low: float, *, infinite: bool = F
     try:
         column = np.array(values, dtype=np.float64)
     except (TypeError, ValueError):
-        raise QueueError(f"{name} must hold numbers") from None
+        raise LabError(f"{name} must hold numbers") from None
     if column.ndim != 1:
-        raise QueueError(f"{name} has {column.ndim} dimensions; give one column of numbers")
+        raise LabError(f"{name} has {column.ndim} dimensions; give one column of numbers")
     wrong = np.flatnonzero(np.isnan(column) | (column < low) | (np.isinf(column) & (not infinite)))
     if len(wrong):
         least = "a finite number" if math.isinf(low) else f"a number of at least {low:g}"
-        raise QueueError(f"{name}[{wrong[0]}] is {column[wrong[0]]:g}; it must be {least}")
+        raise LabError(f"{name}[{wrong[0]}] is {column[wrong[0]]:g}; it must be {least}")
     column.setflags(write=False)
     return column

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from contact_reasons.errors import QueueError, nearest, shorten
+from contact_reasons.errors import LabError, nearest, shorten
 from contact_reasons.lab.events import ANSWERED, TURNED_AWAY, Change, Contacts, Events, Layout, run_events
 from contact_reasons.lab.queues import check_number, check_whole
 from contact_reasons.lab.results import ContactLog, SimulationResult, summarise
@@ -67,7 +67,7 @@ def simulate(
 
     Raises
     ------
-    QueueError
+    LabError
         If names do not fit together or a value is out of its range.
 
     Examples
@@ -115,7 +115,7 @@ def simulate_once(
 
     Raises
     ------
-    QueueError
+    LabError
         If names do not fit together or a value is out of its range.
     """
     _check(queues, groups, arrivals)
@@ -264,37 +264,37 @@ def _log(
 
 
 def _check(queues: Sequence[Queue], groups: Sequence[AgentGroup], arrivals: Mapping[str, Arrivals]) -> None:
-    """Raise QueueError unless queues, groups and arrivals name each other rightly."""
+    """Raise LabError unless queues, groups and arrivals name each other rightly."""
     for kind, things, wanted in (("queues", queues, Queue), ("groups", groups, AgentGroup)):
         for k, thing in enumerate(things):
             if not isinstance(thing, wanted):
-                raise QueueError(f"{kind}[{k}] is {shorten(thing)}; it must be of class {wanted.__name__}")
+                raise LabError(f"{kind}[{k}] is {shorten(thing)}; it must be of class {wanted.__name__}")
         found = [thing.name for thing in things]
         twice = [name for name in found if found.count(name) > 1]
         if twice or not found:
             what = f"{twice[0]!r} is there twice" if twice else "there is none"
-            raise QueueError(f"{kind}: {what}; give one or more, each of another name")
+            raise LabError(f"{kind}: {what}; give one or more, each of another name")
     names = [queue.name for queue in queues]
     for group in groups:
         for name in group.queues:
             if name not in names:
-                raise QueueError(
+                raise LabError(
                     f"group {group.name!r} serves {shorten(name)}, which is no queue; {nearest(name, names)}"
                 )
     served = {name for group in groups for name in group.queues}
     for name, load in arrivals.items():
         if name not in names:
-            raise QueueError(f"arrivals are given for {shorten(name)}, which is no queue; {nearest(name, names)}")
+            raise LabError(f"arrivals are given for {shorten(name)}, which is no queue; {nearest(name, names)}")
         if not isinstance(load, Arrivals):
-            raise QueueError(
+            raise LabError(
                 f"arrivals of {name!r} are {shorten(load)}; make them with Arrivals.at or Arrivals.expected"
             )
         if name not in served:
-            raise QueueError(
+            raise LabError(
                 f"no group serves {name!r}, so its contacts would wait for ever; name it in a group's queues"
             )
         if load.handle_seconds is None and queues[names.index(name)].handle is None:
-            raise QueueError(
+            raise LabError(
                 f"queue {name!r} has no handle times; give it a `handle`, or its arrivals `handle_seconds`"
             )
 
@@ -324,7 +324,7 @@ def reported_edges(
         end = check_number("end_seconds", end_seconds, above=begin)
         n = math.ceil((end - begin) / step - 1e-9)
     if n > MOST_INTERVALS:
-        raise QueueError(
+        raise LabError(
             f"interval_seconds is {interval_seconds}, which makes {n:,} intervals from {begin:g} s on; choose longer ones, or give begin_seconds"
         )
     return np.append(begin + np.arange(n) * step, end)

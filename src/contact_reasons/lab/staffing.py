@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from contact_reasons.errors import QueueError
+from contact_reasons.errors import LabError
 from contact_reasons.lab.queues import (
     MOST_AGENTS,
     QueueFigures,
@@ -78,7 +78,7 @@ def agents_required(
 
     Raises
     ------
-    QueueError
+    LabError
         If no target is given, a value is out of its range, or 1,000,000 agents do not meet the targets.
 
     Examples
@@ -89,11 +89,11 @@ def agents_required(
     """
     check_reading(reading)
     if service_level is None and mean_wait_seconds is None and max_occupancy is None and max_abandonment is None:
-        raise QueueError(
+        raise LabError(
             "no target is given; give service_level, mean_wait_seconds, max_occupancy or max_abandonment, or several"
         )
     if max_abandonment is not None and patience_seconds is None:
-        raise QueueError("max_abandonment needs patience_seconds: without a patience nobody gives up")
+        raise LabError("max_abandonment needs patience_seconds: without a patience nobody gives up")
     level = 0.0 if service_level is None else check_number("service_level", service_level, above=0.0, high=1 - 1e-9)
     wait = math.inf if mean_wait_seconds is None else check_number("mean_wait_seconds", mean_wait_seconds, above=0.0)
     busy = 1.0 if max_occupancy is None else check_number("max_occupancy", max_occupancy, above=0.0, high=1.0)
@@ -132,7 +132,7 @@ def _fewest(met: Callable[[int], bool]) -> int:
     high = 1
     while not met(high):
         if high >= MOST_AGENTS:
-            raise QueueError(
+            raise LabError(
                 f"{MOST_AGENTS:,} agents do not meet the targets; check the units: rates are contacts per interval, times are seconds"
             )
         high = min(2 * high, MOST_AGENTS)
