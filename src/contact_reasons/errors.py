@@ -12,11 +12,10 @@
     ├── BundleError      a model directory is damaged, tampered with, foreign or of another format
     ├── CalibrationError a sample allows no promise, or a calibration file is damaged or of another model
     ├── PackError        a pack of that name is not there
-    ├── LabError         a log, a load or capacities do not allow the answer that the routing lab was asked for
+    ├── LabError         tickets, prices, a log, queues, load or capacities do not allow the answer that the lab was asked for
     ├── CrmError         a taxonomy does not fit a CRM, or what a CRM holds cannot be read
     │   └── EventError   an event, a ticket or a map of fields of a CRM cannot be read
     │       └── SignatureError an event is not proved to come from the CRM
-    ├── LabError       figures of a queue, its agents or its load are impossible
     └── BatchError       a ticket file, its columns or its unfinished work do not fit the job
         └── DatabaseError  a database cannot be reached, or a table of it does not fit the job
 
@@ -40,7 +39,6 @@ __all__ = [
     "MigrationError",
     "PackError",
     "PolicyError",
-    "LabError",
     "RecordError",
     "RoutingError",
     "SignatureError",
@@ -130,10 +128,6 @@ class EventError(CrmError):
 
 class SignatureError(EventError):
     """An event is not proved to come from the CRM; never holds a secret or a signature."""
-
-
-class LabError(ContactReasonsError, ValueError):
-    """Figures of a queue, its agents or its load are impossible."""
 
 
 class BatchError(ContactReasonsError):

@@ -111,9 +111,7 @@ def settle_waits(
     rounds, runs = check_whole("max_rounds", max_rounds, low=1), check_whole("replications", replications, low=1)
     edges = reported_edges({"": Arrivals.at(moments)}, interval_seconds, begin_seconds, None)
     if moments.min() < begin_seconds:
-        raise LabError(
-            f"a contact comes at {moments.min():g}, before begin_seconds, {begin_seconds:g}; begin earlier"
-        )
+        raise LabError(f"a contact comes at {moments.min():g}, before begin_seconds, {begin_seconds:g}; begin earlier")
     interval = np.searchsorted(edges, moments, side="right") - 1
 
     def route(waits: FloatArray) -> RoutedColumns:

@@ -286,17 +286,13 @@ def _check(queues: Sequence[Queue], groups: Sequence[AgentGroup], arrivals: Mapp
         if name not in names:
             raise LabError(f"arrivals are given for {shorten(name)}, which is no queue; {nearest(name, names)}")
         if not isinstance(load, Arrivals):
-            raise LabError(
-                f"arrivals of {name!r} are {shorten(load)}; make them with Arrivals.at or Arrivals.expected"
-            )
+            raise LabError(f"arrivals of {name!r} are {shorten(load)}; make them with Arrivals.at or Arrivals.expected")
         if name not in served:
             raise LabError(
                 f"no group serves {name!r}, so its contacts would wait for ever; name it in a group's queues"
             )
         if load.handle_seconds is None and queues[names.index(name)].handle is None:
-            raise LabError(
-                f"queue {name!r} has no handle times; give it a `handle`, or its arrivals `handle_seconds`"
-            )
+            raise LabError(f"queue {name!r} has no handle times; give it a `handle`, or its arrivals `handle_seconds`")
 
 
 def reported_edges(

@@ -5,7 +5,7 @@ from contact_reasons.routing.exploration import hash_point
 from contact_reasons.routing.filetests import PolicyTest, PolicyTestReport, PolicyTestResult
 from contact_reasons.routing.policy import RoutingPolicy, RuleVerdict
 from contact_reasons.routing.regions import Region
-from contact_reasons.routing.routed import RoutedColumns
+from contact_reasons.routing.routed import PartlyRouted, RoutedColumns
 from contact_reasons.routing.rulefile import Exploration, Outcome, Promise, RoutingRule
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "HiddenRule",
     "LiveConflict",
     "Outcome",
+    "PartlyRouted",
     "PolicyAnalysis",
     "PolicyTest",
     "PolicyTestReport",

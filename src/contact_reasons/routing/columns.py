@@ -34,12 +34,13 @@ _LISTED: Final = 8
 
 
 class WrongValues:
-    """Values of one column that are no values of its input, with how often and where each occurs first."""
+    """Values of one column that are no values of its input, with how often and where each occurs."""
 
     def __init__(self, domain: Domain) -> None:
-        self._domain = domain
+        self._domain, self.name = domain, domain.name
         self._first: RoutingError | None = None
         self._found: dict[str, list[int]] = {}
+        self.rows: dict[str, list[int]] = {}  # by what would be right
 
     def atoms(self, values: Sequence[Any], begin: int) -> Atoms:
         """The atom of each value, one by one; 0 for a wrong one, which is noted.
@@ -62,6 +63,7 @@ class WrongValues:
                 except RoutingError as error:
                     self._first = self._first or error
                     self._found.setdefault(shorten(value), [0, begin + i])[0] += 1
+                    self.rows.setdefault(error.expected, []).append(begin + i)
                 except TypeError:
                     pass  # a value that cannot be hashed, and yet is right
         return atoms

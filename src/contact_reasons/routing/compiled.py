@@ -34,17 +34,16 @@ class ColumnMatches(NamedTuple):
     ----------
     first : ndarray of int64, shape (n,)
         Position of the first rule that matches; the number of rules where none does.
-    n_impossible, n_unmatched : int
-        Rows that are assumed to be impossible, and rows that no rule matches.
-    impossible_row, unmatched_row : int or None
-        The first of each.
+    impossible, unmatched : ndarray of int64
+        Rows that are assumed to be impossible, and rows that no rule matches, in order.
+    wrong : tuple of (str, str, ndarray of int64)
+        Input, what would be right, and the rows whose value is wrong.
     """
 
     first: npt.NDArray[np.int64]
-    n_impossible: int
-    impossible_row: int | None
-    n_unmatched: int
-    unmatched_row: int | None
+    impossible: npt.NDArray[np.int64]
+    unmatched: npt.NDArray[np.int64]
+    wrong: tuple[tuple[str, str, npt.NDArray[np.int64]], ...]
 
 
 class CompiledTable:
@@ -109,7 +108,9 @@ class CompiledTable:
 
     # ------------------------------------------------------------------------------------------ columns
 
-    def match_columns(self, columns: Mapping[str, Any], n_rows: int, same: Mapping[str, Any]) -> ColumnMatches:
+    def match_columns(
+        self, columns: Mapping[str, Any], n_rows: int, same: Mapping[str, Any], *, note_wrong: bool = False
+    ) -> ColumnMatches:
         """The first rule that matches in each row.
 
         Parameters
@@ -119,6 +120,8 @@ class CompiledTable:
         n_rows : int
         same : mapping of str to value
             Inputs whose value is the same in all rows.
+        note_wrong : bool
+            Note wrong values of columns instead of raising an error; what else comes out for their rows has no meaning.
 
         Raises
         ------
@@ -144,10 +147,15 @@ class CompiledTable:
             for read, words, wrong in lanes:
                 _narrow(hits, read(begin, end, wrong), words)
             self._settle(hits, begin, first[begin:end], troubles)
-        for _, _, wrong in lanes:
-            wrong.raise_any()
-        impossible, unmatched = troubles
-        return ColumnMatches(first, impossible.count, impossible.row, unmatched.count, unmatched.row)
+        if not note_wrong:
+            for _, _, wrong in lanes:
+                wrong.raise_any()
+        noted = tuple(
+            (wrong.name, expected, np.array(rows, dtype=np.int64))
+            for _, _, wrong in lanes
+            for expected, rows in wrong.rows.items()
+        )
+        return ColumnMatches(first, *(trouble.found() for trouble in troubles), noted)
 
     @staticmethod
     def _read_all(lanes: Sequence[_Lane], n_rows: int) -> None:
@@ -183,17 +191,17 @@ class CompiledTable:
 
 
 class _Troubles:
-    """How many rows, and the first."""
+    """Rows of all blocks."""
 
     def __init__(self) -> None:
-        self.count = 0
-        self.row: int | None = None
+        self._blocks: list[npt.NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
 
     def note(self, rows: npt.NDArray[np.bool_], begin: int) -> None:
-        found = int(np.count_nonzero(rows))
-        if found and self.row is None:
-            self.row = begin + int(rows.argmax())
-        self.count += found
+        if rows.any():
+            self._blocks.append(np.flatnonzero(rows) + begin)
+
+    def found(self) -> npt.NDArray[np.int64]:
+        return np.concatenate(self._blocks)
 
 
 def _narrow(hits: Sequence[Words], codes: Codes, words: Words) -> None:

@@ -12,6 +12,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+import numpy as np
+import numpy.typing as npt
+
 from contact_reasons.errors import PolicyError, RoutingError, nearest, shorten
 from contact_reasons.records import Because, Recommendation
 from contact_reasons.resources import pack_files
@@ -23,7 +26,7 @@ from contact_reasons.routing.domains import Domain
 from contact_reasons.routing.exploration import Explorer
 from contact_reasons.routing.filetests import PolicyTest, PolicyTestReport, PolicyTestResult
 from contact_reasons.routing.proof import STEP_BUDGET
-from contact_reasons.routing.routed import RoutedColumns
+from contact_reasons.routing.routed import PartlyRouted, RoutedColumns
 from contact_reasons.routing.rulefile import Outcome, Promise, RoutingRule, RuleTable, read_rule_table
 from contact_reasons.taxonomy import Taxonomy
 from contact_reasons.taxonomy.strict_yaml import StrictDocument, load_strict_yaml
@@ -283,6 +286,53 @@ class RoutingPolicy:
         RoutingError
             As `route` for the first wrong row of the first wrong input; wrong values are listed with their counts and first rows.
         """
+        given, n_rows, day = self._columns(columns, at)
+        found = self._compiled.match_columns(given, n_rows, {} if day is None else {DATE: day})
+        if len(found.impossible):
+            raise self._of_rows(self._impossible, given, day, found.impossible, n_rows)
+        if len(found.unmatched) and self._table.on_no_match is None:
+            raise self._of_rows(self._unanswered, given, day, found.unmatched, n_rows)
+        return RoutedColumns(found.first, self._outcomes)
+
+    def route_known(self, columns: Any, *, at: dt.date | None = None) -> PartlyRouted:
+        """As `route_many`, but rows that `route` would refuse are listed with their causes instead of ending all.
+
+        Parameters
+        ----------
+        columns, at
+            As for `route_many`.
+
+        Raises
+        ------
+        RoutingError
+            If a column is no input, columns differ in length, or an input that must be known has no column.
+        """
+        given, n_rows, day = self._columns(columns, at)
+        found = self._compiled.match_columns(given, n_rows, {} if day is None else {DATE: day}, note_wrong=True)
+        causes = [(f"the input {name!r} must be {expected.strip()}", rows) for name, expected, rows in found.wrong]
+        causes.append(("the policy assumes this combination of values to be impossible", found.impossible))
+        if self._table.on_no_match is None:
+            causes.append(("no rule of the policy matches", found.unmatched))
+        return PartlyRouted.of(found.first, self._outcomes, causes)
+
+    def held_by(self, promise: Promise, columns: Any, *, at: dt.date | None = None) -> npt.NDArray[np.bool_]:
+        """Which rows of columns, all of which `route_many` takes, a promise of this policy is about; shape (n,)."""
+        given, n_rows, day = self._columns(columns, at)
+        domains = [domain for domain in self._domains if domain.name in promise.when]
+        box = tuple(domain.mask(promise.when[domain.name]) for domain in domains)
+        table = CompiledTable(domains, [box], [])
+        return table.match_columns(given, n_rows, {} if day is None else {DATE: day}).first == 0
+
+    @property
+    def _outcomes(self) -> tuple[tuple[str, int, str], ...]:
+        """Channel, priority and id of each rule, then of what is said where none matches."""
+        outcomes = [(str(rule.then.channel), rule.then.priority, rule.id) for rule in self.rules]
+        if self._table.on_no_match is not None:
+            outcomes.append((str(self._table.on_no_match.channel), self._table.on_no_match.priority, "on_no_match"))
+        return tuple(outcomes)
+
+    def _columns(self, columns: Any, at: dt.date | None) -> tuple[dict[str, Any], int, Any]:
+        """Columns by name, checked in number and length; the number of rows; the day if this policy reads it."""
         names = _column_names(columns)
         for name in names:
             if name not in self._names:
@@ -293,32 +343,22 @@ class RoutingPolicy:
         lengths = {name: len(column) if hasattr(column, "__len__") else 1 for name, column in given.items()}
         if len(set(lengths.values())) > 1:
             raise RoutingError(f"columns differ in length: {lengths}; give one value a row")
-        n_rows = lengths[names[0]]
         day = self._on_day(dict.fromkeys(names), at).get(DATE) if at is not None else None
-        found = self._compiled.match_columns(given, n_rows, {} if day is None else {DATE: day})
-        if found.n_impossible:
-            raise self._of_rows(self._impossible, given, day, found.impossible_row, found.n_impossible, n_rows)
-        if found.n_unmatched and self._table.on_no_match is None:
-            raise self._of_rows(self._unanswered, given, day, found.unmatched_row, found.n_unmatched, n_rows)
-        outcomes = [(str(rule.then.channel), rule.then.priority, rule.id) for rule in self.rules]
-        if self._table.on_no_match is not None:
-            outcomes.append((str(self._table.on_no_match.channel), self._table.on_no_match.priority, "on_no_match"))
-        return RoutedColumns(found.first, tuple(outcomes))
+        return given, lengths[names[0]], day
 
     def _of_rows(
         self,
         error: Callable[[Mapping[str, Any]], RoutingError],
         columns: Mapping[str, Any],
         day: dt.date | None,
-        row: int | None,
-        count: int,
+        rows: npt.NDArray[np.int64],
         n_rows: int,
     ) -> RoutingError:
         """The error of one contact, for rows of columns."""
-        assert row is not None
+        row = int(rows[0])
         values = {name: value_at(column, row) for name, column in columns.items()}
         found = error(values if day is None else {**values, DATE: day})
-        return RoutingError(f"{found} So for {count} of {n_rows} rows, first row {row}.", found.expected)
+        return RoutingError(f"{found} So for {len(rows)} of {n_rows} rows, first row {row}.", found.expected)
 
     def from_cell(self, name: str, cell: Any) -> Any:
         """The value of an input that a cell of a file stands for, text or typed; an empty one is missing (None).

@@ -1,16 +1,16 @@
-"""`RoutedColumns`: recommendations for many rows, held as one number a row."""
+"""`RoutedColumns`: recommendations for many rows, held as one number a row; `PartlyRouted`: where some rows have none."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["RoutedColumns"]
+__all__ = ["PartlyRouted", "RoutedColumns"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,3 +97,37 @@ class RoutedColumns:
         by_rule = np.array([channels.index(channel) for channel, _, _ in self.outcomes], dtype=np.int32)
         rules = [rule_id for _, _, rule_id in self.outcomes]
         return {"channel": (by_rule[self.rule_index], channels), "rule_id": (self.rule_index.astype(np.int32), rules)}
+
+
+class PartlyRouted(NamedTuple):
+    """Recommendations for those of n rows that have one, and why the others have none.
+
+    Parameters
+    ----------
+    rule_index : ndarray of int64, shape (n,)
+        As of `RoutedColumns`; -1 where there is no recommendation.
+    outcomes : tuple of (str, int, str)
+        As of `RoutedColumns`.
+    cause : ndarray of int64, shape (n,)
+        Position in ``causes``; -1 where there is a recommendation.
+    causes : tuple of str
+        Without values of the rows.
+    """
+
+    rule_index: npt.NDArray[np.int64]
+    outcomes: tuple[tuple[str, int, str], ...]
+    cause: npt.NDArray[np.int64]
+    causes: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        rule_index: npt.NDArray[np.int64],
+        outcomes: tuple[tuple[str, int, str], ...],
+        causes: Sequence[tuple[str, npt.NDArray[np.int64]]],
+    ) -> Self:
+        """With the first of its causes for each row that has several."""
+        cause = np.full(len(rule_index), -1, dtype=np.int64)
+        for position in range(len(causes) - 1, -1, -1):
+            cause[causes[position][1]] = position
+        return cls(np.where(cause < 0, rule_index, -1), outcomes, cause, tuple(text for text, _ in causes))
