@@ -7,7 +7,15 @@ from typing import NamedTuple
 
 from contact_reasons.errors import PackError, nearest, shorten
 
-__all__ = ["PackFiles", "background_file", "pack_files", "pack_names", "prior_folder", "turns_folder"]
+__all__ = [
+    "PackFiles",
+    "background_file",
+    "example_prices_file",
+    "pack_files",
+    "pack_names",
+    "prior_folder",
+    "turns_folder",
+]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -45,6 +53,11 @@ def turns_folder() -> Path:
 def background_file() -> Path:
     """Gzipped lines of JSON with texts that belong to hardly any taxonomy. Existence is checked by whoever reads it."""
     return _root() / "models" / "background.jsonl.gz"
+
+
+def example_prices_file() -> Path:
+    """The example of a price list. Existence is checked by whoever reads it."""
+    return _root() / "taxonomies" / "example-prices.yaml"
 
 
 class PackFiles(NamedTuple):

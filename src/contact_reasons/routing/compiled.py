@@ -137,7 +137,8 @@ class CompiledTable:
                 try:
                     start &= words[domain.atom(same.get(domain.name))]
                 except RoutingError:
-                    self._read_all(lanes, n_rows)
+                    if not note_wrong:
+                        self._read_all(lanes, n_rows)
                     raise
         first = np.empty(n_rows, dtype=np.int64)
         troubles = _Troubles(), _Troubles()
@@ -155,7 +156,8 @@ class CompiledTable:
             for _, _, wrong in lanes
             for expected, rows in wrong.rows.items()
         )
-        return ColumnMatches(first, *(trouble.found() for trouble in troubles), noted)
+        impossible, unmatched = troubles
+        return ColumnMatches(first, impossible.found(), unmatched.found(), noted)
 
     @staticmethod
     def _read_all(lanes: Sequence[_Lane], n_rows: int) -> None:

@@ -321,7 +321,7 @@ class RoutingPolicy:
         domains = [domain for domain in self._domains if domain.name in promise.when]
         box = tuple(domain.mask(promise.when[domain.name]) for domain in domains)
         table = CompiledTable(domains, [box], [])
-        return table.match_columns(given, n_rows, {} if day is None else {DATE: day}).first == 0
+        return np.equal(table.match_columns(given, n_rows, {} if day is None else {DATE: day}).first, 0)
 
     @property
     def _outcomes(self) -> tuple[tuple[str, int, str], ...]:
@@ -369,6 +369,10 @@ class RoutingPolicy:
             If it stands for none; ``expected`` says what would be right, without the value.
         """
         return self._table.domains[name].from_cell(cell)
+
+    def values_of(self, name: str) -> tuple[Any, ...]:
+        """The values that an input of names or of true and false knows; none for numbers and days."""
+        return tuple(getattr(self._table.domains[name], "names", ()))
 
     @property
     def required(self) -> tuple[str, ...]:
