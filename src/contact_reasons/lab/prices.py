@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,11 @@ __all__ = ["EXAMPLE_NOTICE", "ChannelPrice", "Figure", "Prices", "Range"]
 EXAMPLE_NOTICE: Final = "Example prices: replace with yours."
 """Said in every report until a price list says ``example: false``."""
 
+SELF_SERVICE: Final = "self_service"
+"""The channel in which no person is involved."""
+
+Counting = Literal["contacts", "follow_up", "resolved"]
+COUNTINGS: Final = ("contacts", "follow_up", "resolved")
 _MOST_UNCERTAIN: Final = 12
 
 
@@ -288,37 +293,54 @@ class Prices(_Part):
         open_end = [name for name in seen if self.channels[name].then is None and self.resolved(name) != _ALWAYS]
         return f"what follows is not known for {', '.join(open_end)}" if open_end else ""
 
-    def total(self, contacts: Mapping[str, float], *, per_resolved: bool = False) -> Range | None:
-        """Cost of so many contacts by channel, or of as many matters that begin there; differences of numbers count too.
+    def total(self, contacts: Mapping[str, float], counting: Counting = "contacts") -> Range | None:
+        """Cost of so many contacts by channel; differences of numbers count too.
 
-        The range is exact: each price is the same for all contacts, whatever it is within its range. With ``per_resolved`` it is found at the ends of the
-        ranges, as the cost is monotone in each figure while the others stand.
+        Each figure is the same for all contacts, whatever it is within its range, so that what one channel gains another loses at the same price. The range is exact: the cost
+        is monotone in each figure while the others stand, so that its ends lie at ends of theirs.
 
         Parameters
         ----------
         contacts : mapping of str to float
             May be negative, for contacts that are saved.
-        per_resolved : bool
+        counting : {'contacts', 'follow_up', 'resolved'}
+            These contacts alone; or with the one contact that follows where self-service did not resolve the matter; or with all that follow in any
+            channel until it is resolved, see `cost_per_resolved`.
 
         Returns
         -------
         Range or None
-            None if some channel's cost per resolved contact is not known.
+            None if a share resolved, or what follows, is not known.
 
         Raises
         ------
         LabError
-            If a channel has no price.
+            If a channel has no price, or ``counting`` is none of these.
         """
+        if counting not in COUNTINGS:
+            raise LabError(f"counting is {shorten(counting)}; {nearest(counting, COUNTINGS)}")
         used = {name: number for name, number in contacts.items() if number}
-        each = {name: self.cost_per_contact(name) for name in used}
-        if not per_resolved:
-            ends = [(cost.low * n, cost.high * n) for cost, n in zip(each.values(), used.values(), strict=True)]
-            likely = math.fsum(cost.likely * n for cost, n in zip(each.values(), used.values(), strict=True))
-            return Range(math.fsum(min(pair) for pair in ends), likely, math.fsum(max(pair) for pair in ends))
-        if any(name not in self._per_resolved for name in used):
-            return None
-        return self._total_resolved(used)
+        for name in used:
+            self.cost_per_contact(name)
+        if counting == "resolved":
+            return self._total_resolved(used) if all(name in self._per_resolved for name in used) else None
+        if counting == "follow_up" and SELF_SERVICE in used:
+            own = self.channels[SELF_SERVICE]
+            if own.resolved is None or (own.then is None and own.resolved.range != _ALWAYS):
+                return None
+            ends = [self._spent(self._followed(used, share)) for share in own.resolved.range]
+            return Range(min(each.low for each in ends), ends[1].likely, max(each.high for each in ends))
+        return self._spent(used)
+
+    def _followed(self, contacts: Mapping[str, float], resolved: float) -> dict[str, float]:
+        """The contacts, and those that follow where self-service failed."""
+        then = self.channels[SELF_SERVICE].then or SELF_SERVICE
+        return {**contacts, then: contacts.get(then, 0.0) + contacts[SELF_SERVICE] * (1 - resolved)}
+
+    def _spent(self, contacts: Mapping[str, float]) -> Range:
+        """Cost of these contacts alone; likely ones at likely prices, the dearest where a number is positive and so on."""
+        each = [self.cost_per_contact(name).times(number) for name, number in contacts.items()]
+        return Range(*(math.fsum(ends) for ends in zip(*each, strict=True))) if each else Range(0.0, 0.0, 0.0)
 
     # ------------------------------------------------------------------------------------- chains of contacts
 

@@ -15,12 +15,12 @@ from contact_reasons.routing.dates import day_of
 __all__ = [
     "NOT_KNOWN",
     "Coded",
+    "choose_columns",
     "code_column",
     "column_names",
     "flags_of",
     "keys_of",
     "numbers_of",
-    "take_column",
     "times_of",
     "to_frame",
 ]
@@ -83,18 +83,28 @@ def column_names(tickets: Any) -> list[str]:
     return [str(name) for name in names]
 
 
-def take_column(tickets: Any, name: str, what: str) -> Any:
-    """A column by its name.
+def choose_columns(tickets: Any, roles: Sequence[str], chosen: Mapping[str, str]) -> dict[str, str | None]:
+    """Column of each role: as chosen, else of the role's own name if there is one, else None.
+
+    Parameters
+    ----------
+    tickets : mapping of str to column, or a table
+    roles : sequence of str
+    chosen : mapping of str to str
+        Column by role; ``''`` leaves the role out.
 
     Raises
     ------
     LabError
-        If there is none, with the nearest name.
+        If a role or a column is not known.
     """
     known = column_names(tickets)
-    if name not in known:
-        raise LabError(f"the tickets have no column {name!r} ({what}); {nearest(name, known)}")
-    return tickets[name]
+    for role, column in chosen.items():
+        if role not in roles:
+            raise LabError(f"columns names {role!r}, which is not read here; {nearest(role, roles)}")
+        if column and column not in known:
+            raise LabError(f"the tickets have no column {column!r} ({role}); {nearest(column, known)}")
+    return {role: (chosen.get(role, role if role in known else "") or None) for role in roles}
 
 
 def _values(column: Any) -> list[Any]:
