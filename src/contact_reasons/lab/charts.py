@@ -22,7 +22,7 @@ _STYLE: Final = """
   --old: #8a8f98; --new: #4aa8e0; --c2: #4aa8e0; --c1: #8fd0f7; --c4: #f0833a; --c6: #cfc04a; --c7: #a79bf0; } }
 .p .back { fill: var(--bg); } .p text { fill: var(--ink); } .p .quiet { fill: var(--quiet); } .p .title { font-weight: 600; font-size: 15px; }
 .p .grid { stroke: var(--line); } .p .stay { fill: var(--stay); fill-opacity: .45; } .p .go { fill-opacity: .6; }
-.p .old { fill: var(--old); } .p .new { fill: var(--new); } .p .whisker { stroke: var(--ink); stroke-width: 1.5; } .p .end { text-anchor: end; } .p .mid { text-anchor: middle; }
+.p .old { fill: var(--old); } .p .new { fill: var(--new); fill-opacity: .8; } .p .whisker { stroke: var(--ink); stroke-width: 1.5; } .p .end { text-anchor: end; } .p .mid { text-anchor: middle; }
 """
 
 
@@ -92,7 +92,7 @@ def _name(channel: str) -> str:
     return channel.replace("_", " ")
 
 
-_TOP, _BAR, _GAP, _TALL, _LEFT = 72.0, 14.0, 16.0, 330.0, 170.0
+_TOP, _BAR, _GAP, _TALL, _LEFT = 72.0, 14.0, 16.0, 330.0, 205.0
 
 
 def flow_chart(flows: Sequence[tuple[str, str, int]], *, title: str, sides: tuple[str, str] = ("", "")) -> Picture:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from contact_reasons.errors import LabError, nearest
 from contact_reasons.lab.periods import Period
-from contact_reasons.lab.prices import Prices, Range
+from contact_reasons.lab.prices import SELF_SERVICE, Prices, Range
 from contact_reasons.lab.tickets import to_frame
 
 if TYPE_CHECKING:
@@ -228,10 +228,27 @@ class Replay:
             for side in ("old", "new"):
                 cost = Range(*(float(found[f"{side}_cost_{end}"][i]) / months for end in Range._fields))
                 rows.append((str(channel), side, cost))
+        rows += self._follow_ups(months)
         span = "a month" if self.period is not None else "in all"
         return cost_chart(
             rows, title=f"Cost of contacts {span}, {self.prices.currency}", note=self.prices.notice or None
         )
+
+    def _follow_ups(self, months: float) -> list[tuple[str, str, Range]]:
+        """Cost of the contacts after self-service that failed, before and after, if there are any and it is known."""
+        prices, found = self.prices, self.tables["channels"]
+        if prices is None or SELF_SERVICE not in found["channel"]:
+            return []
+        share, then = prices.resolved(SELF_SERVICE), prices.channels[SELF_SERVICE].then
+        if share is None or then is None:
+            return []
+        cost, at = prices.cost_per_contact(then), found["channel"].tolist().index(SELF_SERVICE)
+        rows = []
+        for side in ("old", "new"):
+            n = float(found[f"{side}_tickets"][at]) / months
+            ends = ((1 - share.high) * cost.low, (1 - share.likely) * cost.likely, (1 - share.low) * cost.high)
+            rows.append(("after failed self-service", side, Range(*(n * end for end in ends))))
+        return rows
 
     def __str__(self) -> str:
         """A summary in plain text."""

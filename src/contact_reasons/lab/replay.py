@@ -17,7 +17,7 @@ from contact_reasons.errors import LabError
 from contact_reasons.lab.outcome import Compared, Escalations, Replay, Table
 from contact_reasons.lab.periods import Period
 from contact_reasons.lab.prices import SELF_SERVICE, Counting, Prices, Range
-from contact_reasons.lab.tickets import Coded, choose_columns, code_column, flags_of, times_of
+from contact_reasons.lab.tickets import Coded, choose_columns, code_column, combinations, flags_of, times_of
 from contact_reasons.records import Channel
 from contact_reasons.routing import PartlyRouted, RoutingPolicy
 from contact_reasons.routing.dates import DATE
@@ -257,25 +257,12 @@ def _groups(tickets: Any, roles: Mapping[str, str | None], kept: BoolArray) -> d
 # --------------------------------------------------------------------------------------------------- tables
 
 
-def _counted(*columns: tuple[IntArray, int]) -> tuple[list[IntArray], IntArray]:
-    """Combinations of codes that occur, column by column, and how often; -1 comes last in each column."""
-    key = np.zeros(len(columns[0][0]), dtype=np.int64)
-    for codes, size in columns:
-        key = key * (size + 1) + np.where(codes < 0, size, codes)
-    distinct, counts = np.unique(key, return_counts=True)
-    found = []
-    for _, size in reversed(columns):
-        distinct, codes = np.divmod(distinct, size + 1)
-        found.append(np.where(codes == size, -1, codes))
-    return found[::-1], counts.astype(np.int64)
-
-
 def _tables(pairs: _Pairs, groups: Mapping[str, Coded], prices: Prices | None) -> dict[str, Table]:
     channels = np.array(pairs.channels, dtype=object)
     k = len(channels)
     each = None if prices is None else {name: prices.cost_per_contact(name) for name in _used(pairs)}
     likely = np.array([each[name].likely if each and name in each else np.nan for name in pairs.channels])
-    (old, new), counts = _counted((pairs.old, k), (pairs.new, k))
+    (old, new), counts, _ = combinations((pairs.old, k), (pairs.new, k))
     total = max(len(pairs.old), 1)
     flows: Table = {
         "old_channel": channels[old],
@@ -285,7 +272,7 @@ def _tables(pairs: _Pairs, groups: Mapping[str, Coded], prices: Prices | None) -
     }
     tables: dict[str, Table] = {"flows": flows, "channels": _channels(pairs, prices)}
     for name, group in groups.items():
-        (codes, old, new), counts = _counted((group.codes, len(group.names)), (pairs.old, k), (pairs.new, k))
+        (codes, old, new), counts, _ = combinations((group.codes, len(group.names)), (pairs.old, k), (pairs.new, k))
         tables[f"by_{name}"] = {
             name: group.labels(codes),
             "old_channel": channels[old],
@@ -296,7 +283,7 @@ def _tables(pairs: _Pairs, groups: Mapping[str, Coded], prices: Prices | None) -
         }
     before, after = pairs.rules
     moved = pairs.moved
-    (one, other, old, new), counts = _counted(
+    (one, other, old, new), counts, _ = combinations(
         (before.codes[moved], len(before.names)),
         (after.codes[moved], len(after.names)),
         (pairs.old[moved], k),

@@ -10,9 +10,10 @@ import numpy as np
 from contact_reasons.lab.prices import Range
 
 if TYPE_CHECKING:
+    from contact_reasons.lab.ledger import Friction, Top
     from contact_reasons.lab.outcome import Compared, Replay
 
-__all__ = ["columns_text", "cost_titles", "money", "money_range", "replay_text"]
+__all__ = ["columns_text", "cost_titles", "friction_text", "money", "money_range", "replay_text", "top_rows"]
 
 _SHOWN = 8
 _UNKNOWN = (None, None, None)
@@ -96,3 +97,60 @@ def cost_titles(found: Replay) -> dict[str, Compared | None]:
         "  with the contact after failed self-service": found.followed,
         "  with all contacts until resolved": found.resolved,
     }
+
+
+def top_rows(found: Friction, top: Top) -> list[list[str]]:
+    """The few that matter most as cells of a table, with its head."""
+    table = top.rows
+    names: list[str] = [name for name in ("reason", "stage", "customer_type") if name in table]
+    names = names or ["primary"]
+    head = [
+        *(name.replace("_", " ") for name in names),
+        "a day",
+        "a week",
+        "a month",
+        "repeated",
+        "cost a month",
+        "share",
+        "trend, points a month",
+    ]
+    rows = [head]
+    for i in range(len(table["tickets"])):
+        rate, trend = float(table["repeat_rate"][i]), float(table["trend"][i])
+        month = Range(*(float(table[f"cost_{end}"][i]) / found.period.months for end in Range._fields))
+        volumes = [f"{table[f'per_{span}'][i]:,.1f}" for span in ("day", "week", "month")]
+        shown = (
+            "too few"
+            if trend != trend
+            else f"{100 * trend:+.2f} ({100 * table['trend_low'][i]:+.2f} to {100 * table['trend_high'][i]:+.2f})"
+        )
+        again = "not known" if rate != rate else f"{rate:.0%}"
+        rows.append(
+            [
+                *(str(table[name][i]) for name in names),
+                *volumes,
+                again,
+                money_range(month),
+                f"{table['cost_share'][i]:.1%}",
+                shown,
+            ]
+        )
+    return rows
+
+
+def friction_text(found: Friction) -> str:
+    """The figures of a ledger, the reasons that matter most first."""
+    period, top = found.period, found.top()
+    lines = [
+        f"{found.counted:,} of {found.tickets:,} tickets, {period}: {period.days} days, {period.weeks:.2f} weeks, {period.months:.2f} months",
+        f"Cost a month {found.currency}: {money_range(found.cost.times(1 / period.months))}",
+        f"The {len(top.rows['tickets'])} reasons that matter most cover {top.covered:.1%} of the cost:",
+        columns_text(top_rows(found, top)),
+    ]
+    if top.tied:
+        lines.append(f"{top.tied} more cost exactly as much as the last.")
+    if top.small:
+        lines.append(f"{top.small} dearer ones were left out, as they have too few tickets.")
+    if top.without_reason:
+        lines.append(f"Tickets without a reason make {top.without_reason:.1%} of the cost.")
+    return "\n".join([*lines, *found.notes])

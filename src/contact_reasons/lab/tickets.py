@@ -18,6 +18,7 @@ __all__ = [
     "choose_columns",
     "code_column",
     "column_names",
+    "combinations",
     "flags_of",
     "keys_of",
     "numbers_of",
@@ -65,6 +66,34 @@ class Coded(NamedTuple):
     def at(self, rows: npt.NDArray[Any]) -> Coded:
         """Of some rows."""
         return Coded(self.codes[rows], self.names)
+
+
+def combinations(*columns: tuple[IntArray, int]) -> tuple[list[IntArray], IntArray, IntArray]:
+    """Combinations of codes that occur, with -1 last in each column.
+
+    Parameters
+    ----------
+    columns : (ndarray of int64 of shape (n,), int)
+        Codes from -1 on, and how many there are from 0 on.
+
+    Returns
+    -------
+    list of ndarray of int64, shape (k,)
+        The codes of each combination, column by column.
+    ndarray of int64, shape (k,)
+        How often each occurs.
+    ndarray of int64, shape (n,)
+        Position of each row's combination.
+    """
+    key = np.zeros(len(columns[0][0]), dtype=np.int64)
+    for codes, size in columns:
+        key = key * (size + 1) + np.where(codes < 0, size, codes)
+    distinct, place, counts = np.unique(key, return_inverse=True, return_counts=True)
+    found = []
+    for _, size in reversed(columns):
+        distinct, codes = np.divmod(distinct, size + 1)
+        found.append(np.where(codes == size, -1, codes))
+    return found[::-1], counts.astype(np.int64), place.astype(np.int64)
 
 
 def column_names(tickets: Any) -> list[str]:

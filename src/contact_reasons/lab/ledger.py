@@ -1,0 +1,240 @@
+"""`Friction`: the ledger as one record, and the few reasons that matter most."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from contact_reasons.errors import LabError, nearest, shorten
+from contact_reasons.lab.outcome import Table, plain_table
+from contact_reasons.lab.periods import Period
+from contact_reasons.lab.prices import Prices, Range
+from contact_reasons.lab.tickets import NOT_KNOWN, to_frame
+from contact_reasons.lab.trend import LEAST_A_WEEK, LEAST_WEEKS
+
+if TYPE_CHECKING:
+    from contact_reasons.lab.charts import Picture
+
+__all__ = ["Friction", "Top"]
+
+_RANKINGS: Final = {"reason": "by_reason", "primary": "by_primary", "cell": "cells"}
+_HALF: Final = 0.5
+LEAST_TICKETS: Final = 30
+"""Tickets below which a cell is not among those that matter most: its figures hang on chance."""
+
+
+class Top(NamedTuple):
+    """The few that matter most.
+
+    Parameters
+    ----------
+    rows : dict of str to ndarray
+        Of the ledger, dearest first.
+    covered : float
+        Share of the cost of all tickets.
+    tied : int
+        Others that cost exactly as much as the last.
+    small : int
+        Cells left out for having few tickets, and so dear that they would have been among these.
+    without_reason : float
+        Share of the cost of tickets whose reason is not known, which are no candidates.
+    """
+
+    rows: Table
+    covered: float
+    tied: int
+    small: int
+    without_reason: float
+
+    def to_pandas(self) -> Any:
+        """The rows as a data frame."""
+        return to_frame(self.rows)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Friction:
+    """What contacts come, how often, and what they cost.
+
+    Parameters
+    ----------
+    tickets, counted : int
+        All; those with a date and a cost.
+    period : Period
+    repeat_days : int or None
+        Days within which a contact counts as a repeat; None without customers.
+    repeats_judged : int
+        Tickets of which it is known whether they were repeated.
+    prices : Prices or None
+    cost_from : str
+    tables : mapping of str to mapping of str to ndarray
+        ``cells`` (reason, stage and customer type), ``by_primary``, ``by_reason``, ``by_stage``, ``by_customer_type``, ``cells_by_channel``: dearest first. ``per_day``, ``per_week`` and
+        ``per_month`` are tickets by the days, weeks and months of the period, partial ones as the part they are. ``trend`` is the change of the share
+        of all tickets a month, see `sen_slopes`. ``months``, ``weeks``: of all tickets. ``refused``: a row a ticket.
+    """
+
+    tickets: int
+    counted: int
+    period: Period
+    repeat_days: int | None
+    repeats_judged: int
+    prices: Prices | None
+    cost_from: str
+    tables: Mapping[str, Table] = field(repr=False)
+
+    @property
+    def refused(self) -> int:
+        """Tickets without a date or a cost; see the table ``refused``."""
+        return self.tickets - self.counted
+
+    @property
+    def cost(self) -> Range:
+        """Cost of all tickets that count."""
+        found = self.tables["by_primary"]
+        return Range(*(float(np.sort(found[f"cost_{end}"]).sum()) for end in Range._fields))
+
+    @property
+    def currency(self) -> str:
+        """Of the costs; empty if it is not known."""
+        return "" if self.prices is None else self.prices.currency
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What must be known to read the figures rightly."""
+        notes = [f"Costs come from {self.cost_from}."]
+        if self.prices is not None and "price list" in self.cost_from:
+            notes += [self.prices.notice] * bool(self.prices.notice)
+            notes += [f"Assumed: {each}." for each in self.prices.assumptions]
+        for name, title in (("weeks", "weeks"), ("months", "months")):
+            partial = [str(day) for day in self.tables[name]["first"][self.tables[name]["partial"]]]
+            if partial:
+                notes.append(f"Partial {title}, scaled: from {', '.join(partial)}.")
+        if self.repeat_days is None:
+            notes.append("Without customers, nothing is said of repeats.")
+        else:
+            notes.append(
+                f"Repeats: the same customer and reason within {self.repeat_days} days, judged on {self.repeats_judged:,} tickets; "
+                "the others come too near to the end, or have no customer or reason."
+            )
+        notes.append(
+            f"Trends need {LEAST_WEEKS} whole weeks and {LEAST_A_WEEK:g} tickets a week on average; they are about shares of all tickets."
+        )
+        return tuple(notes)
+
+    def top(self, by: str = "reason", *, least: int = 3, most: int = 5, min_tickets: int = LEAST_TICKETS) -> Top:
+        """The three to five that matter most: dearest first, until they cover half of the cost.
+
+        Equal costs are ordered by tickets, then by name.
+
+        Parameters
+        ----------
+        by : {'reason', 'primary', 'cell'}
+            A cell is a reason in a stage from a customer type.
+        least, most : int
+            At least and at most so many.
+        min_tickets : int
+            Cells with fewer tickets are no candidates.
+
+        Raises
+        ------
+        LabError
+            If ``by`` is none of these, or the numbers do not fit.
+        """
+        if by not in _RANKINGS:
+            raise LabError(f"by is {shorten(by)}; {nearest(by, _RANKINGS)}")
+        if not 1 <= least <= most:
+            raise LabError(f"least is {least} and most is {most}; give whole numbers, the first from 1 to the second")
+        table = self.tables[_RANKINGS[by]]
+        known = table["primary" if by == "primary" else "reason"] != NOT_KNOWN
+        candidate = known & (table["tickets"] >= min_tickets)
+        rows = np.flatnonzero(candidate)
+        share = np.nan_to_num(table["cost_share"])
+        reached = np.flatnonzero(np.cumsum(share[rows]) >= _HALF)
+        n = min(max(least, int(reached[0]) + 1 if len(reached) else most), most, len(rows))
+        chosen, cost = rows[:n], table["cost_likely"]
+        last = cost[chosen[-1]] if n else np.inf
+        return Top(
+            {name: column[chosen] for name, column in table.items()},
+            float(share[chosen].sum()),
+            int((cost[rows[n:]] == last).sum()),
+            int((known & ~candidate & (cost > last)).sum()),
+            float(share[~known].sum()),
+        )
+
+    def to_pandas(self, table: str = "cells") -> Any:
+        """One of the tables as a data frame.
+
+        Raises
+        ------
+        LabError
+            If there is none of that name.
+        """
+        if table not in self.tables:
+            raise LabError(f"the ledger has no table {table!r}; {nearest(table, self.tables)}")
+        return to_frame(self.tables[table])
+
+    def as_dict(self, *, rows: bool = False) -> dict[str, Any]:
+        """All of it, ready for JSON; with ``rows``, also the table of refused tickets."""
+        top = self.top()
+        return {
+            "tickets": self.tickets,
+            "counted": self.counted,
+            "refused": self.refused,
+            "period": {
+                "first": str(self.period.first),
+                "last": str(self.period.last),
+                "days": self.period.days,
+                "months": self.period.months,
+            },
+            "repeat_days": self.repeat_days,
+            "repeats_judged": self.repeats_judged,
+            "currency": self.currency,
+            "cost": self.cost._asdict(),
+            "cost_from": self.cost_from,
+            "top": {**top._asdict(), "rows": plain_table(top.rows)},
+            "notes": list(self.notes),
+            "tables": {name: plain_table(table) for name, table in self.tables.items() if rows or name != "refused"},
+        }
+
+    def cost_chart(self, by: str = "reason", most: int = 12) -> Picture:
+        """What the dearest cost a month, as a picture.
+
+        Parameters
+        ----------
+        by : {'reason', 'primary', 'cell'}
+        most : int
+            Bars.
+
+        Raises
+        ------
+        LabError
+            If ``by`` is none of these.
+        """
+        from contact_reasons.lab.charts import cost_chart
+
+        if by not in _RANKINGS:
+            raise LabError(f"by is {shorten(by)}; {nearest(by, _RANKINGS)}")
+        table, months = self.tables[_RANKINGS[by]], self.period.months
+        names = [
+            name
+            for name in ("primary", "reason", "stage", "customer_type")
+            if (name in table and name != "primary") or name == by
+        ]
+        rows = [
+            (
+                ", ".join(str(table[name][i]) for name in names),
+                "",
+                Range(*(float(table[f"cost_{end}"][i]) / months for end in Range._fields)),
+            )
+            for i in range(min(most, len(table["tickets"])))
+        ]
+        note = self.prices.notice if self.prices is not None and "price list" in self.cost_from else None
+        return cost_chart(rows, title=f"Cost of contacts a month, {self.currency}".rstrip(", "), note=note or None)
+
+    def __str__(self) -> str:
+        """A summary in plain text."""
+        from contact_reasons.lab.summary import friction_text
+
+        return friction_text(self)
