@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from contact_reasons.batch.readers import Chunk, JsonLinesSource, ParquetSource, TicketSource, import_parquet
 
-__all__ = ["PartWriter", "make_writer"]
+__all__ = ["PartWriter", "is_formula", "make_writer"]
 
 ROW_GROUP_ROWS: Final = 100_000
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -136,7 +136,7 @@ class CsvParts(PartWriter):
         for name, values in _plain_columns(chunk, results, self.columns).items():
             cells = [value if value.__class__ is str else _cell(value) for value in values]
             if self.formula_guard:
-                unsafe = [i for i, cell in enumerate(cells) if cell[:1] in _FORMULA_STARTS and _is_formula(cell)]
+                unsafe = [i for i, cell in enumerate(cells) if cell[:1] in _FORMULA_STARTS and is_formula(cell)]
                 for i in unsafe:
                     cells[i] = "'" + cells[i]
                 if unsafe:
@@ -150,7 +150,7 @@ class CsvParts(PartWriter):
         return "".join(lines).encode()
 
     def join(self, parts: Sequence[Path], target: Path) -> None:
-        names = [name if not (self.formula_guard and _is_formula(name)) else "'" + name for name in self.columns]
+        names = [name if not (self.formula_guard and is_formula(name)) else "'" + name for name in self.columns]
         _concatenate(self._encode([names]), parts, target)
 
 
@@ -161,7 +161,8 @@ class _Lines(list[str]):
         self.append(row[:-2] + "\n")
 
 
-def _is_formula(cell: str) -> bool:
+def is_formula(cell: str) -> bool:
+    """Whether a spreadsheet would run a cell as a formula; numbers such as -4.5 it would not."""
     return cell.startswith(_FORMULA) and not _NUMBER.match(cell)
 
 

@@ -12,10 +12,12 @@ from contact_reasons.cli import (
     evaluate,
     explain,
     export,
+    friction,
     label,
     label_database,
     packs,
     policy,
+    replay,
     route,
     taxonomy,
     train,
@@ -58,9 +60,11 @@ for command in (
     explain.explain,
     calibrate.calibrate,
     validate.validate,
+    friction.friction,
 ):
     app.command()(command)
 app.add_typer(packs.app, name="packs")
 app.add_typer(policy.app, name="policy")
 app.add_typer(export.app, name="export")
 app.add_typer(taxonomy.app, name="taxonomy")
+policy.app.command()(replay.replay)

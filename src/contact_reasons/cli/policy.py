@@ -1,4 +1,4 @@
-"""The commands ``contact-reasons policy``: prove a rule file, compare two."""
+"""The commands ``contact-reasons policy``: prove a rule file, compare two. `replay` has a module of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from contact_reasons.terminal import out, print_line
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Prove a rule file right, or compare two, for every possible contact.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Prove a rule file right, compare two for every possible contact, or replay a change on past tickets.",
+)
 
 _SHOWN = 5
 """Regions and conflicts that are listed unless all are asked for."""

@@ -89,7 +89,12 @@ def _px(value: Any) -> str:
 
 
 def _name(channel: str) -> str:
-    return channel.replace("_", " ")
+    """A channel in words; ids of reasons stay as they are."""
+    return channel if "." in channel else channel.replace("_", " ")
+
+
+def _cut(label: str) -> str:
+    return label if len(label) <= _LONGEST else label[: _LONGEST - 1] + "…"
 
 
 _TOP, _BAR, _GAP, _TALL, _LEFT = 72.0, 14.0, 16.0, 330.0, 205.0
@@ -181,6 +186,7 @@ def _places(counts: Mapping[str, int], scale: float) -> dict[str, float]:
 
 
 _ROW: Final = 22.0
+_LONGEST: Final = 34
 
 
 def cost_chart(rows: Sequence[tuple[str, str, Range]], *, title: str, note: str | None = None) -> Picture:
@@ -221,7 +227,7 @@ def cost_chart(rows: Sequence[tuple[str, str, Range]], *, title: str, note: str 
         canvas.text(x, at + 18, _short(tick * step), "quiet mid")
     shown = None
     for (name, side, cost), y in zip(rows, tops, strict=True):
-        label = _name(name) if name != shown else ""
+        label = _cut(_name(name)) if name != shown else ""
         shown = name
         canvas.text(left - 46 if side else left - 8, y + 14, label, "end")
         canvas.text(left - 8, y + 14, side, "quiet end")

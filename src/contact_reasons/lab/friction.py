@@ -129,6 +129,7 @@ def friction(
         tickets=len(times),
         counted=int(kept.sum()),
         period=period,
+        period_given=first is not None and last is not None,
         repeat_days=repeat_days if roles["customer_id"] is not None else None,
         repeats_judged=int((found.followed >= 0).sum()),
         prices=prices,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from contact_reasons.errors import LabError, nearest, shorten
-from contact_reasons.lab.outcome import Table, plain_table
+from contact_reasons.lab.outcome import PERIOD_TAKEN, Table, plain_table
 from contact_reasons.lab.periods import Period
 from contact_reasons.lab.prices import Prices, Range
 from contact_reasons.lab.tickets import NOT_KNOWN, to_frame
@@ -63,6 +63,8 @@ class Friction:
     tickets, counted : int
         All; those with a date and a cost.
     period : Period
+    period_given : bool
+        Whether it was said, and not taken from the first and last ticket.
     repeat_days : int or None
         Days within which a contact counts as a repeat; None without customers.
     repeats_judged : int
@@ -78,6 +80,7 @@ class Friction:
     tickets: int
     counted: int
     period: Period
+    period_given: bool
     repeat_days: int | None
     repeats_judged: int
     prices: Prices | None
@@ -107,6 +110,7 @@ class Friction:
         if self.prices is not None and "price list" in self.cost_from:
             notes += [self.prices.notice] * bool(self.prices.notice)
             notes += [f"Assumed: {each}." for each in self.prices.assumptions]
+        notes += [] if self.period_given else [PERIOD_TAKEN]
         for name, title in (("weeks", "weeks"), ("months", "months")):
             partial = [str(day) for day in self.tables[name]["first"][self.tables[name]["partial"]]]
             if partial:

@@ -30,6 +30,11 @@ NO_OUTCOME: Final = (
 )
 
 
+PERIOD_TAKEN: Final = (
+    "The period goes from the first ticket to the last; say first and last if days before or after belong to it."
+)
+
+
 class Compared(NamedTuple):
     """A cost on both sides and its change; None where it is not known.
 
@@ -86,6 +91,8 @@ class Replay:
         All; those that both sides answered; of these, those whose channel changes.
     period : Period or None
         Days that the tickets were taken from; None without dates.
+    period_given : bool
+        Whether it was said, and not taken from the first and last ticket.
     undated : int
         Replayed tickets without a date, which count in all but in no period.
     prices : Prices or None
@@ -113,6 +120,7 @@ class Replay:
     replayed: int
     moved: int
     period: Period | None
+    period_given: bool
     undated: int
     prices: Prices | None
     contacts: Compared | None
@@ -148,7 +156,9 @@ class Replay:
             notes += [f"Cost until resolved is not known: {each}." for each in self.resolved_unknown]
         if self.period is None:
             notes.append("Without dates, nothing is said by month.")
-        elif self.undated:
+        elif not self.period_given:
+            notes.append(PERIOD_TAKEN)
+        if self.period is not None and self.undated:
             notes.append(
                 f"{self.undated:,} tickets have no date; they count in the totals, as if they lay in the period."
             )

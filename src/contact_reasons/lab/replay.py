@@ -145,6 +145,7 @@ def replay(
         replayed=int(kept.sum()),
         moved=int(pairs.moved.sum()),
         period=period,
+        period_given=first is not None and last is not None,
         undated=0 if times is None else int(np.isnat(times[kept]).sum()),
         prices=prices,
         contacts=_compared(pairs, prices, "contacts"),
@@ -260,8 +261,7 @@ def _groups(tickets: Any, roles: Mapping[str, str | None], kept: BoolArray) -> d
 def _tables(pairs: _Pairs, groups: Mapping[str, Coded], prices: Prices | None) -> dict[str, Table]:
     channels = np.array(pairs.channels, dtype=object)
     k = len(channels)
-    each = None if prices is None else {name: prices.cost_per_contact(name) for name in _used(pairs)}
-    likely = np.array([each[name].likely if each and name in each else np.nan for name in pairs.channels])
+    likely = {title: _likely(pairs, prices, counting) for title, counting in _COST_CHANGES.items()}
     (old, new), counts, _ = combinations((pairs.old, k), (pairs.new, k))
     total = max(len(pairs.old), 1)
     flows: Table = {
@@ -279,7 +279,7 @@ def _tables(pairs: _Pairs, groups: Mapping[str, Coded], prices: Prices | None) -
             "new_channel": channels[new],
             "tickets": counts,
             "moved": old != new,
-            **({} if prices is None else {"cost_change": counts * (likely[new] - likely[old])}),
+            **{title: counts * (each[new] - each[old]) for title, each in likely.items() if prices is not None},
         }
     before, after = pairs.rules
     moved = pairs.moved
@@ -299,6 +299,18 @@ def _tables(pairs: _Pairs, groups: Mapping[str, Coded], prices: Prices | None) -
     }
     tables["rules"] = {name: column[order] for name, column in columns.items()}
     return tables
+
+
+_COST_CHANGES: Final[dict[str, Counting]] = {"cost_change": "contacts", "cost_change_with_follow_up": "follow_up"}
+
+
+def _likely(pairs: _Pairs, prices: Prices | None, counting: Counting) -> npt.NDArray[np.float64]:
+    """The likely cost of one contact by channel; NaN where it is not known or not needed."""
+    found = np.full(len(pairs.channels), np.nan)
+    for place, name in enumerate(pairs.channels):
+        cost = None if prices is None or name not in _used(pairs) else prices.total({name: 1.0}, counting)
+        found[place] = np.nan if cost is None else cost.likely
+    return found
 
 
 def _rules(rules: Coded, codes: IntArray) -> npt.NDArray[np.object_]:
