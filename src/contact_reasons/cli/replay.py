@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,7 +82,6 @@ def replay(
     from contact_reasons.batch.lab_files import replay_file
     from contact_reasons.batch.columns import write_table
     from contact_reasons.lab.prices import Prices
-    from contact_reasons.routing.dates import day_of
 
     with errors_shown():
         if (old is None) == (old_column is None):
@@ -97,7 +97,7 @@ def replay(
                 columns=input_columns(input),
                 certain=certain,
                 needed_person=needed_person or (),
-                day=None if as_of is None else day_of(as_of),
+                day=_day(as_of),
                 first=first,
                 last=last,
                 delimiter=delimiter,
@@ -117,6 +117,13 @@ def replay(
     for name, path in (("Moved tickets", moved_out), ("Picture", picture)):
         if path is not None:
             print_line(f"{name}: {path}")
+
+
+def _day(text: str | None) -> dt.date | None:
+    try:
+        return None if text is None else dt.date.fromisoformat(text)
+    except ValueError:
+        raise BatchError(f"--as-of {text!r}: write a date such as 2026-12-31") from None
 
 
 def _show(found: Replay) -> None:

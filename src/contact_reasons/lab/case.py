@@ -119,7 +119,8 @@ def remove_case(
     ----------
     ledger : Friction
     where : mapping of str to str or sequence of str
-        The contacts: ``{"reason": "delivery.late", "customer_type": ["gold", "platinum"]}``; also by ``primary`` and ``stage``.
+        The contacts: ``{"reason": "delivery.late", "customer_type": ["gold", "platinum"]}``; also by ``primary``, ``stage`` and,
+        if the ledger knows channels, ``channel``.
     removed : (float, float, float)
         Low, likely and high share of contacts that no longer come, each from 0 to 1.
     one_off, running_a_year : float
@@ -263,12 +264,12 @@ def _case(
 
 def _selected(ledger: Friction, where: Where, without: str | None) -> tuple[float, Range]:
     """Tickets and cost a year of the cells that are meant, without those of a channel if channels are known."""
-    by_channel = without is not None and "cells_by_channel" in ledger.tables
-    table = ledger.tables["cells_by_channel" if by_channel else "cells"]
     if not isinstance(where, Mapping) or not where:
         raise LabError('where must say which contacts, such as {"reason": "delivery.late"}')
+    by_channel = (without is not None or "channel" in where) and "cells_by_channel" in ledger.tables
+    table = ledger.tables["cells_by_channel" if by_channel else "cells"]
     meant = np.ones(len(table["tickets"]), dtype=np.bool_)
-    names = [name for name in ("primary", "reason", "stage", "customer_type") if name in table]
+    names = [name for name in ("primary", "reason", "stage", "customer_type", "channel") if name in table]
     for name, wanted in where.items():
         if name not in names:
             raise LabError(f"where: the ledger is not by {name!r}; {nearest(name, names)}")
@@ -280,7 +281,7 @@ def _selected(ledger: Friction, where: Where, without: str | None) -> tuple[floa
                     f"where: no ticket of the ledger has the {name} {shorten(value)}; {nearest(value, sorted(known))}"
                 )
         meant &= np.isin(table[name].astype(str), values)
-    if by_channel:
+    if by_channel and without is not None:
         meant &= table["channel"] != without
     a_year = _MONTHS / ledger.period.months
     cost = Range(*(float(np.sort(table[f"cost_{end}"][meant]).sum()) for end in Range._fields))
