@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks [--only SECTION ...] [--shared FOLDER] [--with-setfit]
 
-Sections: ``accuracy``, ``few-shot``, ``speed``, ``cold-start``, ``packs``, ``carry-over``, ``archives``, ``promise``, ``trust``, ``explanations``, ``tried``, ``proofs``, ``routing-speed``, ``databases``; ``pages`` only writes the pages from the figures.
+Sections: ``accuracy``, ``few-shot``, ``speed``, ``cold-start``, ``packs``, ``carry-over``, ``archives``, ``promise``, ``trust``, ``explanations``, ``tried``, ``proofs``, ``routing-speed``, ``databases``, ``replay``; ``pages`` only writes the pages from the figures.
 Reads public texts; nothing of them is kept but counts.
 """
 
@@ -25,6 +25,7 @@ from tests.benchmarks.peers import PEERS
 from tests.benchmarks.processes import ROOT
 from tests.benchmarks.promise import promise
 from tests.benchmarks.proofs import proofs
+from tests.benchmarks.replay_speed import replay_speed
 from tests.benchmarks.routing_speed import routing_speed
 from tests.benchmarks.run import Run
 from tests.benchmarks.speed import speed
@@ -32,7 +33,7 @@ from tests.benchmarks.tried import tried
 from tests.benchmarks.trust import trust
 
 ENGINE = {"accuracy": accuracy, "few-shot": few_shots, "speed": speed, "cold-start": cold_start}
-ALONE = {"promise": promise, "trust": trust, "tried": tried, "proofs": proofs, "databases": databases}
+ALONE = {"promise": promise, "trust": trust, "tried": tried, "proofs": proofs, "databases": databases, "replay": replay_speed}
 MORE = (
     "packs",
     "carry-over",
@@ -44,6 +45,7 @@ MORE = (
     "proofs",
     "routing-speed",
     "databases",
+    "replay",
 )
 SECTIONS = (*ENGINE, *MORE, "pages")
 
@@ -65,7 +67,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
 def main(given: Sequence[str]) -> None:
     asked = arguments(given)
     data = Path(asked.shared) / "data"
-    if not set(asked.only) <= {"proofs", "databases", "pages"} and not data.is_dir():
+    if not set(asked.only) <= {"proofs", "databases", "replay", "pages"} and not data.is_dir():
         raise SystemExit(f"the public texts are not at {data}; name their parent folder with --shared")
     names = asked.peers or [name for name in PEERS if name != "setfit" or asked.with_setfit]
     file = asked.out / "tests" / "benchmarks" / "results.json"
@@ -96,7 +98,7 @@ def main(given: Sequence[str]) -> None:
                 results[section] = ALONE[section](run)
             else:
                 results.setdefault("engine", {})[section.replace("-", "_")] = ENGINE[section](run)
-            file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+            file.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         write_pages(results, asked.out)
         run.say("done")
 

@@ -13,6 +13,7 @@ from tests.benchmarks.explanations_page import explanation_lines
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.promise_page import promise_lines
 from tests.benchmarks.proofs import proof_lines
+from tests.benchmarks.replay_speed import replay_lines
 from tests.benchmarks.retail_page import retail_lines
 from tests.benchmarks.routing_speed import routing_speed_lines
 from tests.benchmarks.tried import tried_lines
@@ -251,6 +252,7 @@ def page(results: dict[str, Any]) -> str:
         *(explanation_lines(results["explanations"]) if "explanations" in results else []),
         *(routing_speed_lines(results["routing_speed"]) if "routing_speed" in results else []),
         *(database_lines(results["databases"]) if "databases" in results else []),
+        *(replay_lines(results["replay"]) if "replay" in results else []),
         *(tried_lines(results["tried"]) if "tried" in results else []),
         *(proof_lines(results["proofs"]) if "proofs" in results else []),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from contact_reasons.lab.friction import friction
 from contact_reasons.lab.ledger import Friction
 from contact_reasons.lab.prices import Prices, Range
 from contact_reasons.lab.sample import sample_quarter
+from contact_reasons.lab.tickets import combinations
 from contact_reasons.lab.trend import WEEKS_A_MONTH, sen_slopes, share_trends
 from tests.unit.test_prices import exact, price_list
 
@@ -382,3 +383,12 @@ def test_columns_of_pandas_give_the_same() -> None:
     assert friction(frame.astype({"reason": "category", "channel": "category"}), prices=PRICES).as_dict() == expected
     zoned = frame.assign(created_at=frame["created_at"].dt.tz_localize("America/New_York"))
     assert friction(zoned, prices=PRICES).as_dict() == expected
+
+
+@given(st.lists(st.tuples(st.integers(-1, 3), st.integers(-1, 2)), min_size=1, max_size=30), st.booleans())
+def test_combinations_are_counted_alike_in_both_ways(rows: list[tuple[int, int]], many: bool) -> None:
+    one, other = (np.array(column) for column in zip(*rows, strict=True))
+    size = 2**20 if many else 4  # so many possible ones that they are sorted instead of counted
+    (a, b), counts, place = combinations((one, size), (other, 3))
+    assert dict(zip(zip(a.tolist(), b.tolist(), strict=True), counts.tolist(), strict=True)) == Counter(rows)
+    assert list(zip(a[place].tolist(), b[place].tolist(), strict=True)) == rows

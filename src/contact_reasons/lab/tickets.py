@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
+import math
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -32,6 +35,7 @@ NOT_KNOWN: Final = "not known"
 
 _SECONDS: Final = "datetime64[s]"
 _LONGEST_TIME: Final = 25
+_MOST_COUNTED: Final = 1 << 20
 _YES: Final = ("true", "1", "1.0", "yes", "y")
 _NO: Final = ("false", "0", "0.0", "no", "n")
 
@@ -88,7 +92,14 @@ def combinations(*columns: tuple[IntArray, int]) -> tuple[list[IntArray], IntArr
     key = np.zeros(len(columns[0][0]), dtype=np.int64)
     for codes, size in columns:
         key = key * (size + 1) + np.where(codes < 0, size, codes)
-    distinct, place, counts = np.unique(key, return_inverse=True, return_counts=True)
+    possible = math.prod(size + 1 for _, size in columns)
+    if possible <= _MOST_COUNTED:
+        counts = np.bincount(key, minlength=possible)
+        distinct = np.flatnonzero(counts)
+        place = (np.cumsum(counts > 0) - 1)[key]
+        counts = counts[distinct]
+    else:
+        distinct, place, counts = np.unique(key, return_inverse=True, return_counts=True)
     found = []
     for _, size in reversed(columns):
         distinct, codes = np.divmod(distinct, size + 1)
@@ -173,24 +184,26 @@ def code_column(column: Any) -> Coded:
         coded = flat if pa.types.is_dictionary(flat.type) else flat.dictionary_encode()
         codes = coded.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
         return _sorted(codes, coded.dictionary.to_pylist())
-    values = _values(column)
-    try:
-        places = {value: place for place, value in enumerate(dict.fromkeys(values))}
-        codes = np.fromiter(map(places.__getitem__, values), dtype=np.int64, count=len(values))
-    except TypeError:
-        raise LabError("a column of names holds a list or another value that is no name; give one name a row") from None
-    return _sorted(codes, list(places))
+    return _sorted(*_numbered(_values(column)))
 
 
 def keys_of(column: Any) -> IntArray:
     """A column of ids as keys, equal for equal ids, in no particular order; -1 for a missing one. Faster than `code_column` where most ids differ."""
     if _library(column) == "pyarrow" or type(getattr(column, "dtype", None)).__name__ == "CategoricalDtype":
         return code_column(column).codes
-    values = _values(column)
-    places: dict[Any, int] = {}
-    for value in dict.fromkeys(values):
-        places[value] = -1 if _text(value) is None else len(places)
-    return np.fromiter(map(places.__getitem__, values), dtype=np.int64, count=len(values))
+    keys, distinct = _numbered(_values(column))
+    missing = np.array([_text(value) is None for value in distinct], dtype=np.bool_)
+    return np.where(missing[keys], -1, keys) if missing.any() else keys
+
+
+def _numbered(values: Sequence[Any]) -> tuple[IntArray, list[Any]]:
+    """A number for each value, and the values by number."""
+    places: defaultdict[Any, int] = defaultdict(itertools.count().__next__)
+    try:
+        numbers = np.fromiter(map(places.__getitem__, values), dtype=np.int64, count=len(values))
+    except TypeError:
+        raise LabError("a column of names holds a list or another value that is no name; give one name a row") from None
+    return numbers, list(places)
 
 
 def _sorted(codes: IntArray, names: Sequence[Any]) -> Coded:
