@@ -176,7 +176,11 @@ def test_tickets_without_date_or_cost_are_refused_and_listed() -> None:
     [
         ({"reason": None}, {}, "no column 'reason'; name it with columns"),
         ({"cost": None}, {}, "costs cannot be known; give a column cost, or a column channel"),
-        ({"cost": None, "channel": ["chatt", "chat"]}, {"prices": PRICES}, "the channel 'chatt' has no price"),
+        (
+            {"cost": None, "channel": ["chatt", "chat"]},
+            {"prices": PRICES},
+            "column 'channel', row 0: this channel has no price in 'published-figures', which knows",
+        ),
         ({"cost": [-1.0, 2.0]}, {}, "a cost below 0"),
         ({"cost": ["much", 2.0]}, {}, "column 'cost' holds a value that is no number"),
         ({"cost": [1.0]}, {}, "column 'cost' has 1 values for 2 tickets"),

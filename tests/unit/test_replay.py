@@ -248,7 +248,7 @@ def test_missed_escalations_are_counted_by_what_was_logged_or_by_the_old_side() 
         replay(TICKETS, old, new, needed_person="escalated")
     with pytest.raises(LabError, match=r"the tickets have no column 'escalate'.*'escalated'"):
         replay(TICKETS, old, new, needed_person=["escalate"])
-    with pytest.raises(LabError, match="column 'channel' holds 'callback'; it must be true or false"):
+    with pytest.raises(LabError, match="column 'channel', row 3: this is neither true nor false"):
         replay(TICKETS, old, new, needed_person=["channel"])
 
 
@@ -306,7 +306,7 @@ def test_what_is_missing_is_said() -> None:
     undated = replay({**TICKETS, "created_at": ["2026-03-02", *[""] * 5]}, shop("chat"), shop("chat"), prices=PRICES)
     assert undated.undated == 4
     assert any("4 tickets have no date" in note for note in undated.notes)
-    with pytest.raises(LabError, match="column 'created_at', row 1: 'tomorrow' is no time"):
+    with pytest.raises(LabError, match="column 'created_at', row 1: this is no time"):
         replay({**TICKETS, "created_at": ["2026-03-02", "tomorrow", *[""] * 4]}, shop("chat"), shop("chat"))
 
 
@@ -324,3 +324,17 @@ def test_pictures_hold_every_channel_and_each_flow() -> None:
         assert text in svg
     with pytest.raises(LabError, match="without prices"):
         replay(TICKETS, "channel", shop("self_service")).cost_chart()
+
+
+def test_no_cell_of_a_ticket_is_in_an_error() -> None:
+    """A column named by mistake may hold what customers wrote."""
+    words = {**TICKETS, "text": ["my name is Ada and my parcel is late"] * 6}
+    for more in (
+        {"old": "text"},
+        {"columns": {"created_at": "text"}},
+        {"needed_person": ["text"]},
+    ):
+        asked = {"old": "channel", "new": shop("chat"), "prices": PRICES, **more}
+        with pytest.raises(LabError, match="column 'text', row 0") as caught:
+            replay(words, **asked)  # type: ignore[arg-type]
+        assert "Ada" not in str(caught.value)

@@ -159,8 +159,7 @@ def _costs(
         return cost, channel, np.isnan(cost)
     if channel is None or prices is None:
         raise LabError("costs cannot be known; give a column cost, or a column channel and prices=")
-    for name in channel.names:
-        prices.cost_per_contact(name)
+    prices.check_channels(channel.names, channel.codes, str(roles["channel"]))
     return None, channel, channel.codes < 0
 
 

@@ -250,6 +250,29 @@ class Prices(_Part):
             )
         return self.channels[channel].contact.range
 
+    def check_channels(self, names: Sequence[str], codes: npt.NDArray[np.int64], column: str) -> None:
+        """Check that each channel of a column has a price.
+
+        Parameters
+        ----------
+        names : sequence of str
+        codes : ndarray of int64, shape (n,)
+            Position in ``names`` of each row's channel.
+        column : str
+
+        Raises
+        ------
+        LabError
+            With the first row; without the value, which may be anything if it is the wrong column.
+        """
+        unknown = [place for place, name in enumerate(names) if name not in self.channels]
+        if unknown:
+            row = int(np.isin(codes, unknown).argmax())
+            raise LabError(
+                f"column {column!r}, row {row}: this channel has no price in {self.prices!r}, which knows {', '.join(self.channels)}. "
+                f"Write its names, or add the channel under `channels`; so for {len(unknown)} names in all"
+            )
+
     def resolved(self, channel: str) -> Range | None:
         """Share of contacts that resolve the matter; None if it is not known.
 

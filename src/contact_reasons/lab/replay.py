@@ -126,7 +126,7 @@ def replay(
     times = None if roles["created_at"] is None else times_of(tickets[roles["created_at"]], str(roles["created_at"]))
     asked = _Asked(tickets, roles, n, certain, times, day)
     after = _routed(new, asked)
-    before = _logged(tickets, old, n) if isinstance(old, str) else _routed(old, asked)
+    before = _logged(tickets, old, n, prices) if isinstance(old, str) else _routed(old, asked)
     kept = (before.cause < 0) & (after.cause < 0)
     pairs = _paired(before, after, kept)
     groups = _groups(tickets, roles, kept)
@@ -220,12 +220,14 @@ def _routed(policy: RoutingPolicy, asked: _Asked) -> _Side:
     )
 
 
-def _logged(tickets: Any, column: str, n: int) -> _Side:
+def _logged(tickets: Any, column: str, n: int, prices: Prices | None) -> _Side:
     """The side of a column with the channels that tickets really went to."""
     name = choose_columns(tickets, ("old",), {"old": column})["old"]
     coded = code_column(tickets[name])
     if len(coded.codes) != n:
         raise LabError(f"column {column!r} has {len(coded.codes)} values for {n} tickets; give one a ticket")
+    if prices is not None:
+        prices.check_channels(coded.names, coded.codes, column)
     cause = np.where(coded.codes < 0, 0, -1)
     causes = (f"the column {column!r} is empty",)
     return _Side(f"the column {column!r}", coded.codes, coded.names, np.full(n, -1), (), cause, causes)
