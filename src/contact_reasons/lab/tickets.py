@@ -319,7 +319,7 @@ def flags_of(column: Any, name: str) -> npt.NDArray[np.int8]:
         If a value is neither.
     """
     coded = code_column(column)
-    table = []
+    table: list[int] = []
     for text in coded.names:
         folded = text.strip().lower()
         if folded not in _YES + _NO:
