@@ -33,7 +33,14 @@ from tests.benchmarks.tried import tried
 from tests.benchmarks.trust import trust
 
 ENGINE = {"accuracy": accuracy, "few-shot": few_shots, "speed": speed, "cold-start": cold_start}
-ALONE = {"promise": promise, "trust": trust, "tried": tried, "proofs": proofs, "databases": databases, "replay": replay_speed}
+ALONE = {
+    "promise": promise,
+    "trust": trust,
+    "tried": tried,
+    "proofs": proofs,
+    "databases": databases,
+    "replay": replay_speed,
+}
 MORE = (
     "packs",
     "carry-over",

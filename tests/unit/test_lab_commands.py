@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import contact_reasons as cr
+from contact_reasons.batch.columns import write_table
 from contact_reasons.batch.lab_files import friction_file, replay_file
-from contact_reasons.batch.tables import write_table
 from contact_reasons.errors import BatchError, LabError
 from contact_reasons.lab.charts import cost_chart, flow_chart
 from contact_reasons.lab.friction import friction

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from contact_reasons.batch.readers import Reject
 from contact_reasons.batch.columns import FileColumns, Progress, read_columns
+from contact_reasons.batch.readers import Reject
 from contact_reasons.batch.times import read_times
 from contact_reasons.errors import BatchError, LabError, RoutingError
 from contact_reasons.lab.friction import ROLES as FRICTION_ROLES

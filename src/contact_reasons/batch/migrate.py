@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
 from contact_reasons.batch.job import CHUNK_ROWS, Job, JobOptions, Progress, RunReport
-from contact_reasons.batch.readers import Chunk, Reject, TicketSource, check_string
+from contact_reasons.batch.readers import Chunk, Columns, Reject, check_string
 from contact_reasons.batch.splits import Choice, SplitPromise, check_model, choose, fit_split_promises
 from contact_reasons.batch.tasks import Task, stamp_of
 from contact_reasons.bundle import Bundle, model_files, read_bundle, shipped_turns
@@ -130,7 +130,7 @@ class MigrateTask(Task):
         )
         return (self.reason_column, *texts)
 
-    def bound(self, source: TicketSource) -> Self:
+    def bound(self, source: Columns) -> Self:
         own = [self.prefix + name for name in COLUMNS]
         if self.reason_column in own:
             raise BatchError(

@@ -72,8 +72,8 @@ def friction(
 
         contact-reasons friction labelled.csv --prices my-prices.yaml --remove delivery.late=0.1,0.2,0.3 --one-off 20000
     """
-    from contact_reasons.batch.lab_files import friction_file
     from contact_reasons.batch.columns import write_table
+    from contact_reasons.batch.lab_files import friction_file
     from contact_reasons.lab.prices import Prices
 
     with errors_shown():

@@ -79,8 +79,8 @@ def replay(
 
         contact-reasons policy replay labelled.csv --old retail --new my-rules.yaml --prices my-prices.yaml --out moved.csv
     """
-    from contact_reasons.batch.lab_files import replay_file
     from contact_reasons.batch.columns import write_table
+    from contact_reasons.batch.lab_files import replay_file
     from contact_reasons.lab.prices import Prices
 
     with errors_shown():
