@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import contact_reasons as cr
-from contact_reasons.batch import job
+from contact_reasons.batch import job, parts
 from contact_reasons.batch.migrate import migrate_file
 from contact_reasons.errors import BatchError, BundleError, CalibrationError, MigrationError
 from contact_reasons.taxonomy import compare_taxonomies, draft_migration, read_migration
@@ -232,7 +232,8 @@ def test_a_crash_while_a_part_is_written_and_a_resume_give_the_same_bytes(
             raise KeyboardInterrupt
         write_whole(path, content)
 
-    monkeypatch.setattr(job, "write_whole", crash)
+    for module in (job, parts):
+        monkeypatch.setattr(module, "write_whole", crash)
     with pytest.raises(KeyboardInterrupt):
         migrate_file(source, out, **options)
     monkeypatch.undo()
