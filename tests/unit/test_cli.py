@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from contact_reasons import terminal
 from contact_reasons.cli import app
 from contact_reasons.resources import pack_files
 from tests.conftest import ROOT, TINY_TEXTS
@@ -20,6 +21,7 @@ SAMPLE = str(ROOT / "samples" / "retail-tickets.csv")
 
 
 def run(*arguments: str, code: int = 0) -> str:
+    terminal.out.width = 200  # whatever COLUMNS was when it was made
     result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200", "NO_COLOR": "1"})
     assert result.exit_code == code, result.output
     return re.sub(r"\x1b\[[0-9;]*m", "", result.output)

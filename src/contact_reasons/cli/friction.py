@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.markup import escape
@@ -143,6 +143,10 @@ def _shares(text: str, option: str) -> tuple[str, tuple[float, ...] | None]:
         ) from None
 
 
+_WIDE: Final = 110
+"""Narrower terminals show volumes by the month alone."""
+
+
 def _where(reason: str) -> dict[str, str]:
     return {"reason" if "." in reason else "primary": reason}
 
@@ -156,12 +160,16 @@ def _show(found: Friction, by: str) -> None:
     )
     print_line(f"Cost a month, {found.currency}: {money_range(found.cost.times(1 / period.months))}\n")
     head, *rows = top_rows(found, top)
-    table = Table(*map(escape, head), box=None, pad_edge=False)
-    volumes = head.index("a day")
-    for column in table.columns[volumes:]:
-        column.justify = "right"
+    narrow = {"a day", "a week"} if out.width < _WIDE else set()
+    shown = [i for i, name in enumerate(head) if name not in narrow]
+    table = Table(*(escape(head[i]) for i in shown), box=None, pad_edge=False)
+    for column, i in zip(table.columns, shown, strict=True):
+        if i < head.index("a day"):
+            column.no_wrap, column.min_width = True, max(len(row[i]) for row in rows) if rows else None
+        else:
+            column.justify = "right"
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(row[i]) for i in shown))
     out.print(table)
     print_line(f"\nThese {len(rows)} cover {top.covered:.1%} of the cost.")
     if top.tied:
