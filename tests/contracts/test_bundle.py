@@ -101,6 +101,13 @@ def test_a_missing_file_is_named(bundle: Path, name: str) -> None:
         read_bundle(bundle)
 
 
+def says_the_same(changed: bytes, manifest: bytes) -> bool:
+    try:
+        return bool(json.loads(changed) == json.loads(manifest))
+    except ValueError:
+        return False
+
+
 @settings(max_examples=40)
 @given(
     where=st.floats(0, 1, exclude_max=True),
@@ -113,9 +120,9 @@ def test_any_changed_byte_is_found(
     folder = Path(shutil.copytree(tiny_pack / "model", tmp_path_factory.mktemp("flip") / "model"))
     raw = bytearray((folder / name).read_bytes())
     position = int(where * len(raw))
-    if name == "manifest.json" and chr(raw[position]).isspace() and chr(raw[position] ^ flip).isspace():
-        return  # white space between tokens says nothing
     raw[position] ^= flip
+    if name == "manifest.json" and says_the_same(bytes(raw), (folder / name).read_bytes()):
+        return  # other white space between tokens, or another last digit of the same float
     (folder / name).write_bytes(raw)
     with pytest.raises(BundleError, match=r"damaged|seal|format|not a manifest"):
         read_bundle(folder)
