@@ -10,6 +10,7 @@ from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
+from traitlets.config import Config
 
 from tests.conftest import ROOT
 
@@ -17,6 +18,8 @@ NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 SECONDS = 120
 """For one cell; a kernel that hangs must not hang the suite."""
 _FIRST = "import warnings\nwarnings.simplefilter('error')"
+_LAST = "warnings.resetwarnings()\nwarnings.simplefilter('ignore')"
+"""The kernel's own warnings when it is shut down are not the notebook's."""
 
 
 def execute(path: Path, environment: Mapping[str, str] | None = None) -> Any:
@@ -29,12 +32,17 @@ def execute(path: Path, environment: Mapping[str, str] | None = None) -> Any:
         Variables that the kernel sees; ``CONTACT_REASONS_DATA`` is not handed down otherwise.
     """
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells.insert(0, nbformat.v4.new_code_cell(_FIRST))
+    notebook.cells = [
+        nbformat.v4.new_code_cell(_FIRST),
+        *notebook.cells,
+        nbformat.v4.new_code_cell(_LAST),
+    ]
     with tempfile.TemporaryDirectory() as folder:
         inherited = {name: value for name, value in os.environ.items() if name != "CONTACT_REASONS_DATA"}
         own = {"IPYTHONDIR": folder, "JUPYTER_CONFIG_DIR": folder, "PYTHONHASHSEED": "0", **(environment or {})}
         client = NotebookClient(
             notebook,
+            config=Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}}),  # no ports
             timeout=SECONDS,
             kernel_name="python3",
             record_timing=False,
@@ -42,7 +50,7 @@ def execute(path: Path, environment: Mapping[str, str] | None = None) -> Any:
             resources={"metadata": {"path": str(path.parent)}},
         )
         client.execute(env={**inherited, **own})
-    del notebook.cells[0]
+    notebook.cells = notebook.cells[1:-1]
     return cleaned(notebook)
 
 
