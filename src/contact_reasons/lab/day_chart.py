@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
 
 from contact_reasons.errors import LabError
 from contact_reasons.lab.drawing import COLOURS, GREY, INK, RULE, Picture, axis_steps
+from contact_reasons.lab.results import Estimate
 
 __all__ = ["Curve", "Panel", "day_chart"]
 
 _LEFT: Final = 56
+_RIGHT: Final = 14
 _HEAD: Final = 44
 _GAP: Final = 34
 _DASHES: Final = (None, "7 4", "2 3", "10 3 2 3", "4 2", "1 4")
@@ -24,19 +29,32 @@ class Curve:
     Parameters
     ----------
     name : str
-    values : sequence of float, length n
+    values : array-like of float, shape (n,)
         NaN leaves a hole.
-    low, high : sequence of float, length n, optional
-        The range, drawn as a band.
+    low, high : array-like of float, shape (n,), optional
+        The ends of a band.
     steps : bool
         Whether it holds throughout an interval, as agents do, or is drawn through the middles, as waits are.
     """
 
     name: str
-    values: Sequence[float]
-    low: Sequence[float] | None = None
-    high: Sequence[float] | None = None
+    values: npt.ArrayLike
+    low: npt.ArrayLike | None = None
+    high: npt.ArrayLike | None = None
     steps: bool = False
+
+    @classmethod
+    def of(cls, name: str, estimates: Iterable[Estimate]) -> Self:
+        """Estimates of a simulation, with a band of two standard errors either side, about 95 %.
+
+        Parameters
+        ----------
+        name : str
+        estimates : iterable of Estimate
+            Of shares, times or numbers, which are at least 0; without standard errors there is no band.
+        """
+        value, error = np.array([*estimates], dtype=np.float64).reshape(-1, 2).T
+        return cls(name, value, np.maximum(value - 2 * error, 0.0), value + 2 * error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +109,9 @@ def day_chart(title: str, edges_seconds: Sequence[float], panels: Sequence[Panel
         for curve in panel.curves:
             for name in ("values", "low", "high"):
                 values = getattr(curve, name)
-                if values is not None and len(values) != len(edges) - 1:
+                if values is not None and len(_numbers(values)) != len(edges) - 1:
                     raise LabError(
-                        f"curve {curve.name!r}: {name} has {len(values)} values for {len(edges) - 1} intervals; give one for each"
+                        f"curve {curve.name!r}: {name} has {len(_numbers(values))} values for {len(edges) - 1} intervals; give one for each"
                     )
     heights = [panel.height + _HEAD + _GAP for panel in panels]
     picture = Picture(title, width, 28 + sum(heights))
@@ -106,12 +124,14 @@ def day_chart(title: str, edges_seconds: Sequence[float], panels: Sequence[Panel
 
 
 def _draw(picture: Picture, panel: Panel, edges: Sequence[float], top: float, bottom: float) -> None:
-    seen = [value for curve in panel.curves for part in (curve.values, curve.high or ()) for value in part]
+    parts = [part for curve in panel.curves for part in (curve.values, curve.high) if part is not None]
+    seen = [value for part in parts for value in _numbers(part)]
     ticks = axis_steps(panel.most if panel.most is not None else max([v for v in seen if v == v], default=1.0))
     end = panel.most if panel.most is not None else ticks[-1]
+    right = picture.width - _RIGHT
 
     def x(seconds: float) -> float:
-        return _LEFT + (seconds - edges[0]) / (edges[-1] - edges[0]) * (picture.width - _LEFT)
+        return _LEFT + (seconds - edges[0]) / (edges[-1] - edges[0]) * (right - _LEFT)
 
     def y(value: float) -> float:
         return bottom - min(max(value, 0.0), end) / end * (bottom - top)
@@ -119,10 +139,10 @@ def _draw(picture: Picture, panel: Panel, edges: Sequence[float], top: float, bo
     picture.text(0, top - 24, panel.title, bold=True)
     for tick in ticks:
         if tick <= end:
-            picture.line(_LEFT, y(tick), picture.width, y(tick))
+            picture.line(_LEFT, y(tick), right, y(tick))
             shown = f"{tick:.0%}" if panel.percent else f"{tick:,.{0 if tick == int(tick) else 1}f}"
             picture.text(_LEFT - 6, y(tick) + 4, shown, anchor="end", size=10, colour=GREY)
-    picture.line(_LEFT, bottom, picture.width, bottom, INK)
+    picture.line(_LEFT, bottom, right, bottom, INK)
     for hour in _hours(edges):
         picture.line(x(hour), bottom, x(hour), bottom + 4, INK)
         shown = f"{int(hour) // 3600:02d}:{int(hour) % 3600 // 60:02d}"
@@ -137,11 +157,14 @@ def _draw(picture: Picture, panel: Panel, edges: Sequence[float], top: float, bo
         style: dict[str, Any] = {"fill": "none", "stroke": colour, "stroke_width": 2, "stroke_dasharray": dash}
         for piece in _pieces(curve, edges, curve.values, curve.values):
             picture.path([(x(s), y(v)) for s, v, _ in piece], stroke_linejoin="round", **style)
-        name = curve.name if curve.low is None else f"{curve.name}, with its range"
         picture.add("line", x1=at, x2=at + 24, y1=top - 10, y2=top - 10, **style)
-        picture.text(at + 30, top - 6, name, size=11)
-        at += 30 + 6.0 * len(name) + 22
+        picture.text(at + 30, top - 6, curve.name, size=11)
+        at += 30 + 6.0 * len(curve.name) + 22
     picture.line(_LEFT, top, _LEFT, bottom, RULE)
+
+
+def _numbers(values: npt.ArrayLike) -> list[float]:
+    return np.asarray(values, dtype=np.float64).ravel().tolist()
 
 
 def _hours(edges: Sequence[float]) -> list[float]:
@@ -152,15 +175,15 @@ def _hours(edges: Sequence[float]) -> list[float]:
 
 
 def _pieces(
-    curve: Curve, edges: Sequence[float], low: Sequence[float], high: Sequence[float]
+    curve: Curve, edges: Sequence[float], low: npt.ArrayLike, high: npt.ArrayLike
 ) -> list[list[tuple[float, float, float]]]:
     """Stretches without a hole: moment, lower and upper value."""
     pieces: list[list[tuple[float, float, float]]] = [[]]
-    for begin, end, down, up in zip(edges, edges[1:], low, high, strict=False):
+    for begin, end, down, up in zip(edges, edges[1:], _numbers(low), _numbers(high), strict=False):
         if down != down or up != up:
             pieces.append([])
         elif curve.steps:
-            pieces[-1] += [(begin, float(down), float(up)), (end, float(down), float(up))]
+            pieces[-1] += [(begin, down, up), (end, down, up)]
         else:
-            pieces[-1].append(((begin + end) / 2, float(down), float(up)))
+            pieces[-1].append(((begin + end) / 2, down, up))
     return [piece for piece in pieces if len(piece) > 1]
