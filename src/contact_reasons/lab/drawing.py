@@ -87,9 +87,9 @@ class Picture:
             "svg",
             {
                 "xmlns": "http://www.w3.org/2000/svg",
-                "viewBox": " ".join(_number(value) for value in whole.values()),
-                "width": _number(whole["width"]),
-                "height": _number(whole["height"]),
+                "viewBox": " ".join(pixels(value) for value in whole.values()),
+                "width": pixels(whole["width"]),
+                "height": pixels(whole["height"]),
                 "role": "img",
                 "aria-label": title,
                 "font-family": "system-ui, 'Segoe UI', 'Liberation Sans', Arial, sans-serif",
@@ -110,7 +110,7 @@ class Picture:
         **attributes
             As in SVG, with ``_`` for ``-``.
         """
-        shown = {name.replace("_", "-"): _number(value) for name, value in attributes.items() if value is not None}
+        shown = {name.replace("_", "-"): pixels(value) for name, value in attributes.items() if value is not None}
         element = ET.SubElement(self._svg, tag, shown)
         if hover is not None:
             ET.SubElement(element, "title").text = hover
@@ -140,7 +140,7 @@ class Picture:
         element = ET.SubElement(
             self._svg,
             "text",
-            {"x": _number(x), "y": _number(y), "font-size": _number(size), "fill": colour, "text-anchor": anchor},
+            {"x": pixels(x), "y": pixels(y), "font-size": pixels(size), "fill": colour, "text-anchor": anchor},
         )
         if bold:
             element.set("font-weight", "600")
@@ -152,7 +152,7 @@ class Picture:
 
     def path(self, points: Sequence[tuple[float, float]], **attributes: Any) -> None:
         """Draw a line through points; attributes as for `add`."""
-        self.add("path", d="M" + "L".join(f"{_number(x)},{_number(y)}" for x, y in points), **attributes)
+        self.add("path", d="M" + "L".join(f"{pixels(x)},{pixels(y)}" for x, y in points), **attributes)
 
     def save(self, path: str | Path) -> None:
         """Write it as a file.
@@ -205,5 +205,6 @@ def axis_steps(most: float, steps: int = 5) -> list[float]:
     return [round(at * step, 12) for at in range(math.ceil(most / step - 1e-9) + 1)]
 
 
-def _number(value: Any) -> str:
+def pixels(value: Any) -> str:
+    """A coordinate with at most two decimals, as text; other values as they are written."""
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
