@@ -21,7 +21,7 @@ from contact_reasons.errors import PolicyError
 from contact_reasons.routing.analysis import PolicyAnalysis, box_of, space_of
 from contact_reasons.routing.domains import Cell
 from contact_reasons.routing.proof import Box, Steps
-from contact_reasons.routing.regions import readable_cell
+from contact_reasons.routing.regions import Region, readable_cell
 from contact_reasons.routing.rulefile import RuleTable, read_rule_table
 from contact_reasons.taxonomy.strict_yaml import StrictDocument
 from tests.strategies import INPUTS, VALUES, conditions, policies
@@ -457,3 +457,9 @@ def test_the_content_of_a_policy_makes_it_again_and_is_a_copy(data: dict[str, An
     content["rules"].append({})
     assert policy.to_dict() == data
     assert cr.RoutingPolicy.from_dict(policy.to_dict()).sha256 == policy.sha256
+
+
+def test_a_region_reads_as_conditions_with_long_lists_cut() -> None:
+    region = Region({"open": True, "reason": ["a", "b"], "n": list("abcdefg")}, {})
+    assert str(region) == "open: true, reason: [a, b], n: [a, b, c, and 4 more]"
+    assert str(Region({}, {})) == "everywhere"

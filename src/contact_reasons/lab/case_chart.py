@@ -49,7 +49,7 @@ def case_chart(cases: Sequence[BusinessCase], *, title: str = "Net saving a year
         value = low + at * step
         for row in range(len(cases)):
             picture.line(x(value), _TOP + _ROW * row + 20, x(value), _TOP + _ROW * (row + 1))
-        picture.text(x(value), bottom + 16, money(value), anchor="middle", size=10, colour=GREY)
+        picture.text(x(value), bottom + 16, f"{value:,.0f}", anchor="middle", size=10, colour=GREY)
     for row in range(len(cases)):
         picture.line(x(0.0), _TOP + _ROW * row + 20, x(0.0), _TOP + _ROW * (row + 1), INK, 1.5)
     for at, case in enumerate(cases):

@@ -24,7 +24,7 @@ __all__ = ["cost_chart", "flow_chart"]
 _WIDTH: Final = 760
 _TOP, _BAR, _GAP, _TALL, _LEFT = 60.0, 14.0, 16.0, 330.0, 205.0
 _STAYS: Final = "#b9bec5"
-_BARS: Final = {"old": "#9aa3af", "new": COLOURS[0], "": COLOURS[0]}
+_BARS: Final = {"old": "#9aa3af", "new": COLOURS[0]}
 
 
 def flow_chart(flows: Sequence[tuple[str, str, int]], *, title: str, sides: tuple[str, str] = ("", "")) -> Picture:
@@ -147,22 +147,28 @@ def cost_chart(rows: Sequence[tuple[str, str, Range]], *, title: str, note: str 
     shown = None
     for (name, side, cost), y in zip(rows, tops, strict=True):
         if name != shown:
-            picture.text(left - 46 if side else left - 8, y + 14, channel_name(name), anchor="end")
+            picture.text(left - 46 if side else left - 8, y + 14, _label(name), anchor="end")
         shown = name
         picture.text(left - 8, y + 14, side, anchor="end", colour=GREY)
         if cost.likely != cost.likely:
             picture.text(left + 6, y + 14, "not known", colour=GREY)
             continue
         ends = [left + value * scale for value in cost]
-        hover = f"{channel_name(name)} {side}: {cost.likely:,.0f} ({cost.low:,.0f} to {cost.high:,.0f})"
+        hover = f"{name} {side}: {cost.likely:,.0f} ({cost.low:,.0f} to {cost.high:,.0f})"
         bar = {"x": left, "y": y + 2, "width": max(ends[1] - left, 0.0), "height": _ROW - 6}
-        picture.add("rect", hover, **bar, fill=_BARS[side])
+        picture.add("rect", hover, **bar, fill=_BARS.get(side, COLOURS[0]))
         picture.line(ends[0], y + _ROW / 2 - 1, ends[2], y + _ROW / 2 - 1, INK, 1.5)
         picture.text(ends[2] + 6, y + 14, _short(cost.likely), size=11, colour=GREY)
     picture.text(left, at + 36, "bar: likely; line: low to high", size=11)
     if note:
         picture.text(left, at + 54, note, size=11)
     return picture
+
+
+def _label(name: str) -> str:
+    """A channel in words, a reason as its id; cut where it is too long for its place."""
+    label = name if "." in name else channel_name(name)
+    return label if len(label) <= _LONGEST else label[: _LONGEST - 1] + "…"
 
 
 def _short(value: float) -> str:
