@@ -463,3 +463,19 @@ def test_a_region_reads_as_conditions_with_long_lists_cut() -> None:
     region = Region({"open": True, "reason": ["a", "b"], "n": list("abcdefg")}, {})
     assert str(region) == "open: true, reason: [a, b], n: [a, b, c, and 4 more]"
     assert str(Region({}, {})) == "everywhere"
+
+
+def test_an_analysis_prints_its_verdicts() -> None:
+    data = one_rule(when={"open": "true"})
+    data["rules"].append({**data["rules"][0], "id": "again"})
+    data["never"] = [{"name": "n", "when": {}, "channel": ["message"]}, {"name": "o", "when": {}, "channel": ["chat"]}]
+    analysis = cr.RoutingPolicy.from_dict(data).analyse()
+    assert str(analysis).splitlines() == [
+        f"small 1: 2 rules, {len(INPUTS)} inputs",
+        f"every contact has a rule: no ({len(analysis.gaps)} gaps)",
+        "rules that can never decide: again",
+        "promises: 1 of 2 kept, 1 broken",
+    ]
+    unknown = str(cr.RoutingPolicy.from_dict(data).analyse(budget=0))
+    assert "every contact has a rule: unknown" in unknown
+    assert unknown.endswith("the step budget ran out")

@@ -134,6 +134,22 @@ class PolicyAnalysis:
         """The policy and the main verdict."""
         return f"PolicyAnalysis({self._table.policy_id!r}, sound={self.sound})"
 
+    def __str__(self) -> str:
+        """The verdicts, a line each."""
+        kept = sum(verdict.kept is True for verdict in self.promises)
+        broken = sum(verdict.kept is False for verdict in self.promises)
+        hidden = [rule.rule_id for rule in self.unreachable]
+        gaps = f" ({len(self.gaps)} gaps)" if self.gaps else ""
+        lines = [
+            f"{self._table.policy_id} {self._table.version}: {len(self._table.rules)} rules, {len(self._domains)} inputs",
+            f"every contact has a rule: {verdict_word(self.complete, 'yes', 'no')}{gaps}",
+            f"rules that can never decide: {', '.join(hidden) or 'none'}",
+            f"promises: {kept} of {len(self.promises)} kept, {broken} broken",
+        ]
+        if self.undecided or kept + broken < len(self.promises) or self.complete is None:
+            lines.append("what is neither was not decided: the step budget ran out")
+        return "\n".join(lines)
+
     def _box(self, when: Mapping[str, Cell]) -> Box:
         return box_of(self._domains, self._space, when)
 

@@ -66,6 +66,12 @@ class ChangedRule(NamedTuple):
     share: Fraction | None
     regions: tuple[Region, ...]
 
+    def __str__(self) -> str:
+        """The rules, their channels and the share; not the regions."""
+        before, after = (_channel(then) or "no answer" for then in (self.then_before, self.then_after))
+        share = "" if self.share is None else f", {float(self.share):.3%} of the combinations"
+        return f"{self.before} → {self.after}: {before} → {after}{share}"
+
 
 class _Side(NamedTuple):
     """A policy as first-match boxes that cover everything."""
