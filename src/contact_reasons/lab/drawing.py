@@ -107,7 +107,7 @@ class Picture:
             As in SVG.
         hover : str, optional
             Shown where the pointer rests on it.
-        **attributes
+        attributes
             As in SVG, with ``_`` for ``-``.
         """
         shown = {name.replace("_", "-"): pixels(value) for name, value in attributes.items() if value is not None}
