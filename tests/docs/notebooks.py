@@ -42,7 +42,9 @@ def execute(path: Path, environment: Mapping[str, str] | None = None) -> Any:
         own = {"IPYTHONDIR": folder, "JUPYTER_CONFIG_DIR": folder, "PYTHONHASHSEED": "0", **(environment or {})}
         client = NotebookClient(
             notebook,
-            config=Config({"KernelManager": {"transport": "ipc", "connection_file": f"{folder}/kernel.json"}}),  # no ports
+            config=Config(
+                {"KernelManager": {"transport": "ipc", "connection_file": f"{folder}/kernel.json"}}
+            ),  # no ports
             timeout=SECONDS,
             kernel_name="python3",
             record_timing=False,
