@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKS ?= $(notdir $(patsubst %/,%,$(wildcard taxonomies/*/)))
 
-.PHONY: demo test test-wheel lint types models prior turns packs-page benchmarks slow clean
+.PHONY: demo test test-wheel lint types models prior turns packs-page notebooks benchmarks slow clean
 
 demo: $(VENV)/demo.ok
 	@mkdir -p demo
@@ -44,6 +44,10 @@ turns: $(VENV)/demo.ok
 # Make docs/reference/packs.md again from the taxonomies and policies of the packs: a second.
 packs-page: $(VENV)/demo.ok
 	$(BIN)/python tools/make_packs_page.py
+
+# Run the notebooks of docs/notebooks again, in place: half a minute.
+notebooks: $(VENV)/test.ok
+	$(BIN)/python -m tests.docs.notebooks
 
 # Not part of the fast suite: statistical and fault-injection tests, and measurements on public texts.
 slow: $(VENV)/test.ok

@@ -14,6 +14,8 @@ from contact_reasons.packs import new_pack
 from contact_reasons.training import LabelledTexts
 from tests.postgres import Postgres, PostgresMissing
 
+os.environ["COLUMNS"] = "200"  # a worker of xdist begins with 80, and tables are folded to that
+
 settings.register_profile("suite", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import random
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from contact_reasons.errors import PolicyError
 from contact_reasons.routing.analysis import PolicyAnalysis, box_of, space_of
 from contact_reasons.routing.domains import Cell
 from contact_reasons.routing.proof import Box, Steps
-from contact_reasons.routing.regions import readable_cell
+from contact_reasons.routing.regions import Region, readable_cell
 from contact_reasons.routing.rulefile import RuleTable, read_rule_table
 from contact_reasons.taxonomy.strict_yaml import StrictDocument
 from tests.strategies import INPUTS, VALUES, conditions, policies
@@ -384,3 +385,97 @@ def test_what_a_small_budget_decides_is_what_a_large_one_decides(data: dict[str,
     assert {rule.rule_id for rule in everything.unreachable} & decided <= {rule.rule_id for rule in some.unreachable}
     pairs = [{(pair.rule_id, pair.other_id) for pair in analysis.conflicts} for analysis in (some, everything)]
     assert pairs[0] == pairs[1] if some.conflicts_are_all else pairs[0] <= pairs[1]
+
+
+# ------------------------------------------------------------------------------------------------ rule by rule
+
+NAMED_GRID = {name: options for name, options in GRID.items() if name in ("reason", "tier", "open")}
+"""Inputs whose values are the atoms, so that shares can be counted."""
+
+
+@given(data=policies(), assume=st.lists(conditions(), max_size=1), promises=promises_of)
+def test_the_risk_of_a_rule_equals_what_its_deletion_shows(
+    data: dict[str, Any], assume: list[dict[str, Any]], promises: list[tuple[str, dict[str, Any], list[str]]]
+) -> None:
+    data = {**data, "assume": assume}
+    for i, (kind, when, channels) in enumerate(promises):
+        data.setdefault(kind, []).append({"name": f"p{i}", "when": when, "channel": channels})
+    analysis = cr.RoutingPolicy.from_dict(data).analyse()
+    kept = {verdict.name for verdict in analysis.promises if verdict.kept}
+    matches = [meeting(rule["when"]) for rule in data["rules"]]
+    possible = ~any_of([meeting(when) for when in assume], matches[0])
+    assert [risk.rule_id for risk in analysis.rule_risks] == [rule["id"] for rule in data["rules"]]
+    for i, risk in enumerate(analysis.rule_risks):
+        assert risk.channel == data["rules"][i]["then"]["channel"]
+        others = matches[:i] + matches[i + 1 :]
+        assert risk.leaves_gaps is bool((matches[i] & possible & ~any_of(others, possible)).any())
+        pairs = [(pair.rule_id, pair.other_id) for pair in analysis.conflicts]
+        assert set(risk.goes_before) == {other for rule_id, other in pairs if rule_id == risk.rule_id}
+        assert set(risk.comes_after) == {rule_id for rule_id, other in pairs if other == risk.rule_id}
+        if others:
+            without = cr.RoutingPolicy.from_dict({**data, "rules": data["rules"][:i] + data["rules"][i + 1 :]})
+            broken = {verdict.name for verdict in without.analyse().promises if verdict.kept is False}
+            assert set(risk.promises) == broken & kept
+
+
+@given(data=policies(), assume=st.lists(conditions(), max_size=1))
+def test_the_shares_of_rules_are_shares_of_the_combinations_that_are_possible(
+    data: dict[str, Any], assume: list[dict[str, Any]]
+) -> None:
+    named = set(NAMED_GRID)
+    data = {
+        **data,
+        "inputs": {name: spec for name, spec in data["inputs"].items() if name in named},
+        "assume": [{name: cell for name, cell in when.items() if name in named} for when in assume],
+        "rules": [
+            {**rule, "when": {name: cell for name, cell in rule["when"].items() if name in named}}
+            for rule in data["rules"]
+        ],
+    }
+    left = meeting({}, NAMED_GRID) & ~any_of([meeting(w, NAMED_GRID) for w in data["assume"]], meeting({}, NAMED_GRID))
+    total = max(int(left.sum()), 1)
+    for rule, risk in zip(data["rules"], cr.RoutingPolicy.from_dict(data).analyse().rule_risks, strict=True):
+        match = meeting(rule["when"], NAMED_GRID)
+        assert risk.share == Fraction(int((left & match).sum()), total)
+        left = left & ~match
+
+
+def test_with_on_no_match_no_deletion_leaves_a_gap_and_without_steps_nothing_is_claimed() -> None:
+    data = one_rule(when={"open": "true"})
+    spare = {**data, "on_no_match": {"channel": "message", "priority": 9}}
+    assert [risk.leaves_gaps for risk in cr.RoutingPolicy.from_dict(spare).analyse().rule_risks] == [False]
+    (risk,) = cr.RoutingPolicy.from_dict(data).analyse(budget=0).rule_risks
+    assert (risk.share, risk.leaves_gaps) == (None, None)
+
+
+@given(data=policies())
+def test_the_content_of_a_policy_makes_it_again_and_is_a_copy(data: dict[str, Any]) -> None:
+    policy = cr.RoutingPolicy.from_dict(data)
+    content = policy.to_dict()
+    assert content == data
+    content["rules"][0]["then"]["priority"] = 9
+    content["rules"].append({})
+    assert policy.to_dict() == data
+    assert cr.RoutingPolicy.from_dict(policy.to_dict()).sha256 == policy.sha256
+
+
+def test_a_region_reads_as_conditions_with_long_lists_cut() -> None:
+    region = Region({"open": True, "reason": ["a", "b"], "n": list("abcdefg")}, {})
+    assert str(region) == "open: true, reason: [a, b], n: [a, b, c, and 4 more]"
+    assert str(Region({}, {})) == "everywhere"
+
+
+def test_an_analysis_prints_its_verdicts() -> None:
+    data = one_rule(when={"open": "true"})
+    data["rules"].append({**data["rules"][0], "id": "again"})
+    data["never"] = [{"name": "n", "when": {}, "channel": ["message"]}, {"name": "o", "when": {}, "channel": ["chat"]}]
+    analysis = cr.RoutingPolicy.from_dict(data).analyse()
+    assert str(analysis).splitlines() == [
+        f"small 1: 2 rules, {len(INPUTS)} inputs",
+        f"every contact has a rule: no ({len(analysis.gaps)} gaps)",
+        "rules that can never decide: again",
+        "promises: 1 of 2 kept, 1 broken",
+    ]
+    unknown = str(cr.RoutingPolicy.from_dict(data).analyse(budget=0))
+    assert "every contact has a rule: unknown" in unknown
+    assert unknown.endswith("the step budget ran out")

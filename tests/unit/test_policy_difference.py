@@ -193,3 +193,12 @@ def test_inputs_of_another_type_or_without_a_common_value_cannot_be_compared() -
         other = cr.RoutingPolicy.from_dict({**one_rule(), "inputs": {**INPUTS, "tier": spec}})
         with pytest.raises(PolicyError, match=message):
             one.difference(other)
+
+
+def test_a_change_prints_rules_channels_and_share() -> None:
+    before = cr.RoutingPolicy.from_dict(one_rule())
+    after = cr.RoutingPolicy.from_dict(one_rule(id="other", then={"channel": "chat", "priority": 1}))
+    (change,) = before.difference(after).changes
+    assert str(change) == "rest → other: message → chat, 100.000% of the combinations"
+    (unanswered,) = before.difference(cr.RoutingPolicy.from_dict(one_rule(when={"open": "true"}))).changes
+    assert str(unanswered).startswith("rest → no rule: message → no answer, ")

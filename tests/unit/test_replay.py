@@ -320,7 +320,7 @@ def test_pictures_hold_every_channel_and_each_flow() -> None:
     found = replay(TICKETS, "channel", shop("self_service"), prices=PRICES)
     svg = found.flow_chart()._repr_svg_()
     assert svg.count("<path") == len(found.tables["flows"]["tickets"])
-    for text in ("chat → self service: 1", "human agent → human agent: 1", "3 of 4 tickets move"):
+    for text in ("chat → self-service: 1", "human agent → human agent: 1", "3 of 4 tickets move"):
         assert text in svg
     with pytest.raises(LabError, match="without prices"):
         replay(TICKETS, "channel", shop("self_service")).cost_chart()

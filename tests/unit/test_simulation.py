@@ -341,6 +341,16 @@ def test_a_day_without_contacts_has_counts_of_nought_and_no_shares() -> None:
         assert found.groups["team"].occupancy == (0.0, 0.0)
 
 
+def test_a_result_prints_a_line_for_each_queue_and_group() -> None:
+    line = Queue(name="phone", handle=Duration.fixed(60))
+    team = AgentGroup(name="voice", queues=("phone",), agents=1)
+    calls = Arrivals.at([0.0, 100.0, 130.0])
+    found = simulate([line], [team], {"phone": calls}, seed=1, replications=2, end_seconds=200.0)
+    phone, voice = str(found).splitlines()
+    assert " ".join(phone.split()) == "phone 3.0 offered in time 66.7% ± 0.0% gave up 0.0% ± 0.0% mean wait 10 s"
+    assert " ".join(voice.split()) == "voice 1.0 agents occupancy 80.0% ± 0.0%"
+
+
 def test_priority_decides_who_is_next_and_equals_are_served_in_turn() -> None:
     team = AgentGroup(name="team", queues=("phone",), agents=1)
     arrivals = Arrivals.at([0, 1, 2, 3], priority=[5, 5, 1, 5])

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from contact_reasons.cli.common import errors_shown
 from contact_reasons.routing import PolicyAnalysis, Region, RoutingPolicy
+from contact_reasons.routing.regions import cell_text
 from contact_reasons.terminal import out, print_line
 
 __all__ = ["app"]
@@ -204,23 +205,14 @@ def _share(share: float) -> str:
 
 
 def _show_region(region: Region, limit: int | None) -> None:
-    when = ", ".join(f"{name}: {_cell(cell, limit)}" for name, cell in region.conditions.items())
+    when = ", ".join(f"{name}: {cell_text(cell, limit)}" for name, cell in region.conditions.items())
     print_line(f"  where {when}" if when else "  everywhere")
     print_line(f"    such as {_values(region.witness)}")
 
 
-def _cell(cell: Any, limit: int | None = None) -> str:
-    if isinstance(cell, list):
-        parts = [_cell(part) for part in cell]
-        if limit is not None and len(parts) > 2 * limit:
-            parts[limit:] = [f"and {len(parts) - limit} more"]
-        return "[" + ", ".join(parts) + "]"
-    return ("true" if cell else "false") if isinstance(cell, bool) else str(cell)
-
-
 def _values(values: Mapping[str, Any] | None) -> str:
     named = (values or {}).items()
-    return ", ".join(f"{name}={'missing' if value is None else _cell(value)}" for name, value in named)
+    return ", ".join(f"{name}={'missing' if value is None else cell_text(value)}" for name, value in named)
 
 
 def _show_more(count: int, limit: int | None, noun: str = "") -> None:

@@ -16,7 +16,7 @@ from contact_reasons.lab.tickets import NOT_KNOWN, to_frame
 from contact_reasons.lab.trend import LEAST_A_WEEK, LEAST_WEEKS
 
 if TYPE_CHECKING:
-    from contact_reasons.lab.charts import Picture
+    from contact_reasons.lab.drawing import Picture
 
 __all__ = ["Friction", "Top"]
 

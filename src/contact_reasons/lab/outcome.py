@@ -15,7 +15,7 @@ from contact_reasons.lab.prices import SELF_SERVICE, Prices, Range
 from contact_reasons.lab.tickets import to_frame
 
 if TYPE_CHECKING:
-    from contact_reasons.lab.charts import Picture
+    from contact_reasons.lab.drawing import Picture
 
 __all__ = ["Compared", "Escalations", "Replay", "Table", "plain_table"]
 

@@ -182,6 +182,24 @@ class SimulationResult(NamedTuple):
     edges_seconds: tuple[float, ...]
     replications: int
 
+    def __str__(self) -> str:
+        """A line for each queue and group: shares of those offered, and two standard errors either side."""
+        width = max(len(name) for name in (*self.queues, *self.groups))
+        lines = [
+            f"{name:<{width}}  {each.offered.value:9,.1f} offered   in time {_share(each.service_levels.of_offered)}   "
+            f"gave up {_share(each.p_abandon)}   mean wait {each.mean_wait_seconds.value:,.0f} s"
+            for name, each in self.queues.items()
+        ]
+        lines += [
+            f"{name:<{width}}  {each.staffed_agents.value:9,.1f} agents    occupancy {_share(each.occupancy)}"
+            for name, each in self.groups.items()
+        ]
+        return "\n".join(lines)
+
+
+def _share(estimate: Estimate) -> str:
+    return f"{estimate.value:6.1%} ± {2 * estimate.standard_error:.1%}"
+
 
 _COUNTS = (
     "offered", "turned_away", "answered", "abandoned", "unreached", "waiting", "called_back", "waited", "in_time", "short",

@@ -1,6 +1,6 @@
 """Routing policies: an ordered table of rules over closed, typed inputs; pure, compiled, provable."""
 
-from contact_reasons.routing.analysis import HiddenRule, LiveConflict, PolicyAnalysis, PromiseVerdict
+from contact_reasons.routing.analysis import HiddenRule, LiveConflict, PolicyAnalysis, PromiseVerdict, RuleRisk
 from contact_reasons.routing.exploration import hash_point
 from contact_reasons.routing.filetests import PolicyTest, PolicyTestReport, PolicyTestResult
 from contact_reasons.routing.policy import RoutingPolicy, RuleVerdict
@@ -24,6 +24,7 @@ __all__ = [
     "RoutedColumns",
     "RoutingPolicy",
     "RoutingRule",
+    "RuleRisk",
     "RuleVerdict",
     "hash_point",
 ]

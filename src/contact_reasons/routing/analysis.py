@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
@@ -10,12 +12,14 @@ from contact_reasons.routing.domains import Cell, Domain
 from contact_reasons.routing.proof import STEP_BUDGET, Box, OutOfSteps, Space, Steps
 from contact_reasons.routing.regions import Region, RegionReader
 from contact_reasons.routing.rulefile import Outcome, Promise, RuleTable
+from contact_reasons.routing.sweep import sweep
 
 __all__ = [
     "HiddenRule",
     "LiveConflict",
     "PolicyAnalysis",
     "PromiseVerdict",
+    "RuleRisk",
     "as_many_as_possible",
     "box_of",
     "space_of",
@@ -79,6 +83,32 @@ class PromiseVerdict(NamedTuple):
     rule_id: str | None = None
 
 
+class RuleRisk(NamedTuple):
+    """What hangs on a rule: what it decides, and what would go wrong without it.
+
+    Parameters
+    ----------
+    rule_id, channel : str
+    share : Fraction or None
+        Of the possible combinations that the policy tells apart, all alike (not of contacts); None if the step budget ran out.
+    goes_before, comes_after : tuple of str
+        Rules with another outcome that would decide for some of its contacts if they stood before it; and those that take
+        contacts which it would decide if it stood before them.
+    promises : tuple of str
+        Names of promises that are kept, and would be broken if the rule were deleted.
+    leaves_gaps : bool or None
+        Whether some of its contacts would have no rule if it were deleted; None if the step budget ran out.
+    """
+
+    rule_id: str
+    channel: str
+    share: Fraction | None
+    goes_before: tuple[str, ...]
+    comes_after: tuple[str, ...]
+    promises: tuple[str, ...]
+    leaves_gaps: bool | None
+
+
 class PolicyAnalysis:
     """What was proved about a policy; each part is worked out when it is first asked for.
 
@@ -103,6 +133,22 @@ class PolicyAnalysis:
     def __repr__(self) -> str:
         """The policy and the main verdict."""
         return f"PolicyAnalysis({self._table.policy_id!r}, sound={self.sound})"
+
+    def __str__(self) -> str:
+        """The verdicts, a line each."""
+        kept = sum(verdict.kept is True for verdict in self.promises)
+        broken = sum(verdict.kept is False for verdict in self.promises)
+        hidden = [rule.rule_id for rule in self.unreachable]
+        gaps = f" ({len(self.gaps)} gaps)" if self.gaps else ""
+        lines = [
+            f"{self._table.policy_id} {self._table.version}: {len(self._table.rules)} rules, {len(self._domains)} inputs",
+            f"every contact has a rule: {verdict_word(self.complete, 'yes', 'no')}{gaps}",
+            f"rules that can never decide: {', '.join(hidden) or 'none'}",
+            f"promises: {kept} of {len(self.promises)} kept, {broken} broken",
+        ]
+        if self.undecided or kept + broken < len(self.promises) or self.complete is None:
+            lines.append("what is neither was not decided: the step budget ran out")
+        return "\n".join(lines)
 
     def _box(self, when: Mapping[str, Cell]) -> Box:
         return box_of(self._domains, self._space, when)
@@ -198,6 +244,50 @@ class PolicyAnalysis:
                 open_pairs = [pair for pair in open_pairs[1:] if pair[0] not in live]
             for j in sorted(live):
                 yield LiveConflict(rule.id, rules[j].id, self._reader.witness(live[j]))
+
+    # ------------------------------------------------------------------------------------------ rule by rule
+
+    @cached_property
+    def rule_risks(self) -> tuple[RuleRisk, ...]:
+        """What hangs on each rule, in the order of the file."""
+        kept = {verdict.name for verdict in self.promises if verdict.kept}
+        shares, rules, found = self._shares, self._table.rules, []
+        for i, rule in enumerate(rules):
+            without = PolicyAnalysis(replace(self._table, rules=rules[:i] + rules[i + 1 :]), self._budget)
+            found.append(
+                RuleRisk(
+                    rule.id,
+                    str(rule.then.channel),
+                    None if shares is None else shares[i],
+                    tuple(pair.other_id for pair in self.conflicts if pair.rule_id == rule.id),
+                    tuple(pair.rule_id for pair in self.conflicts if pair.other_id == rule.id),
+                    tuple(
+                        verdict.name for verdict in without.promises if verdict.kept is False and verdict.name in kept
+                    ),
+                    self._leaves_gaps(i),
+                )
+            )
+        return tuple(found)
+
+    def _leaves_gaps(self, i: int) -> bool | None:
+        if self._table.on_no_match is not None:
+            return False
+        others = [*self._boxes[:i], *self._boxes[i + 1 :], *self._assumed]
+        try:
+            return not self._space.covers(self._boxes[i], others, Steps(self._budget))
+        except OutOfSteps:
+            return None
+
+    @cached_property
+    def _shares(self) -> list[Fraction] | None:
+        """Share of the possible combinations by rule."""
+        whole, ahead = self._space.full, len(self._assumed)
+        try:
+            counts = sweep(self._space, whole, [*self._assumed, *self._boxes, whole], [whole], Steps(self._budget))
+        except OutOfSteps:
+            return None
+        total = max(sum(count for (i, _), count in counts.items() if i >= ahead), 1)
+        return [Fraction(counts[ahead + i, 0], total) for i in range(len(self._boxes))]
 
     # ------------------------------------------------------------------------------------- inputs and promises
 

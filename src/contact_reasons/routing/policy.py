@@ -7,6 +7,7 @@ proofs about it total.
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -134,6 +135,10 @@ class RoutingPolicy:
     def from_dict(cls, data: Mapping[str, Any], *, taxonomy: Taxonomy | None = None) -> Self:
         """The policy described by a mapping of the same shape as the rule file."""
         return cls(read_rule_table(StrictDocument(data, {}, ""), taxonomy, None))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of the rule file, as `from_dict` takes it: a copy, to be changed at will."""
+        return copy.deepcopy(dict(self._table.content))
 
     # ------------------------------------------------------------------------------------------ routing
 

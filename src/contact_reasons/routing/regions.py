@@ -9,7 +9,7 @@ from contact_reasons.routing.domains import MISSING, BoolDomain, Domain, EnumDom
 from contact_reasons.routing.numbers import NumberDomain
 from contact_reasons.routing.proof import Box, Space
 
-__all__ = ["Region", "RegionReader", "readable_cell"]
+__all__ = ["Region", "RegionReader", "cell_text", "readable_cell"]
 
 
 class Region(NamedTuple):
@@ -25,6 +25,10 @@ class Region(NamedTuple):
 
     conditions: dict[str, Any]
     witness: dict[str, Any]
+
+    def __str__(self) -> str:
+        """The conditions, long lists cut short."""
+        return ", ".join(f"{name}: {cell_text(cell, 3)}" for name, cell in self.conditions.items()) or "everywhere"
 
 
 class RegionReader:
@@ -63,6 +67,28 @@ class RegionReader:
             self._cells[column, mask] = readable_cell(self._domains[column], mask)
         cell = self._cells[column, mask]
         return list(cell) if isinstance(cell, list) else cell
+
+
+def cell_text(cell: Any, limit: int | None = None) -> str:
+    """A cell of a rule file as it is written there.
+
+    Parameters
+    ----------
+    cell : value or list
+    limit : int, optional
+        A list of more than twice as many is cut to so many.
+
+    Examples
+    --------
+    >>> cell_text([True, "missing"]), cell_text(["a", "b", "c"], 1)
+    ('[true, missing]', '[a, and 2 more]')
+    """
+    if isinstance(cell, list):
+        parts = [cell_text(part) for part in cell]
+        if limit is not None and len(parts) > 2 * limit:
+            parts[limit:] = [f"and {len(parts) - limit} more"]
+        return "[" + ", ".join(parts) + "]"
+    return ("true" if cell else "false") if isinstance(cell, bool) else str(cell)
 
 
 def readable_cell(domain: Domain, mask: int) -> Any:

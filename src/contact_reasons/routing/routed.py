@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -99,7 +99,8 @@ class RoutedColumns:
         return {"channel": (by_rule[self.rule_index], channels), "rule_id": (self.rule_index.astype(np.int32), rules)}
 
 
-class PartlyRouted(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class PartlyRouted:
     """Recommendations for those of n rows that have one, and why the others have none.
 
     Parameters
@@ -118,6 +119,15 @@ class PartlyRouted(NamedTuple):
     outcomes: tuple[tuple[str, int, str], ...]
     cause: npt.NDArray[np.int64]
     causes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.rule_index)
+
+    @property
+    def refused(self) -> npt.NDArray[np.bool_]:
+        """Which rows have no recommendation."""
+        return self.rule_index < 0
 
     @classmethod
     def of(

@@ -110,6 +110,8 @@ class RuleTable:
     tests: tuple[PolicyTest, ...]
     sha256: str
     """Hash of the document's content, whatever its spacing or comments."""
+    content: Mapping[str, Any]
+    """The document as it was read."""
 
     def all_conditions(self) -> Iterator[Mapping[str, Cell]]:
         """Every set of conditions in the file."""
@@ -190,6 +192,7 @@ class _Reader:
             None if no_match == "error" else self.outcome(("on_no_match",), no_match),
             tests,
             hashlib.sha256(json.dumps(top, sort_keys=True, default=str).encode("utf-8", "surrogatepass")).hexdigest(),
+            top,
         )
 
     # ------------------------------------------------------------------------------------ blocks of the file
