@@ -64,7 +64,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=SECTIONS, help="the others keep their figures")
     parser.add_argument("--peers", nargs="+", choices=PEERS, help="only these")
     parser.add_argument("--with-setfit", action="store_true", help="some minutes more")
-    parser.add_argument("--maps", nargs="+", help="section archives: only the sets of these maps")
+    parser.add_argument("--maps", nargs="+", help="sections carry-over and archives: only the sets of these maps")
     parser.add_argument("--seeds", type=int, default=5, help="few-shot draws")
     parser.add_argument("--rounds", type=int, default=7, help="interleaved rounds of the speed runs")
     parser.add_argument("--out", type=Path, default=ROOT, help="checkout whose figures and pages are written")
@@ -98,7 +98,7 @@ def main(given: Sequence[str]) -> None:
             elif section == "routing-speed":
                 results["routing_speed"] = routing_speed(run)
             elif section == "carry-over":
-                results["carry_over"] = carry_over(run)
+                results["carry_over"] = carry_over(run, results.get("carry_over", {}), asked.maps)
             elif section == "archives":
                 results["archives"] = archives(run, results.get("archives", {}), asked.maps)
             elif section in ALONE:

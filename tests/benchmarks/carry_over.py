@@ -89,18 +89,29 @@ class Remembering:
         return np.array([self.known[text] for text in texts])
 
 
-def carry_over(run: Run) -> dict[str, Any]:
-    """Every set with its pack, and MiniLM sentence vectors + logistic regression trained on the same written texts."""
+def carry_over(run: Run, known: dict[str, Any], maps: Sequence[str] | None = None) -> dict[str, Any]:
+    """Every set with its pack, and MiniLM sentence vectors + logistic regression trained on the same written texts.
+
+    Parameters
+    ----------
+    known : dict
+        Figures of sets that are not asked for: they are kept.
+    maps : sequence of str, optional
+        Maps of the sets to measure; by default all.
+    """
     encoder, heads, trained = Remembering(), dict[str, Any](), dict[str, PackTexts]()
-    found = {}
+    found, models = dict(known.get("sets", {})), dict(known.get("models", {}))
     for each in SETS:
+        if maps is not None and each.map not in maps:
+            continue
+        models[each.pack] = cr.load_pipeline(each.pack).bundle.manifest.files["arrays.npz"]
         if each.pack not in trained:
             trained[each.pack] = pack_texts(each.pack)
             run.say(f"MiniLM on {len(trained[each.pack].texts):,} written texts of {each.pack}")
             heads[each.pack] = minilm_head(trained[each.pack], encoder)
         found[each.title] = one_set(run, each, trained[each.pack], heads[each.pack], encoder)
-    models = {each.pack: cr.load_pipeline(each.pack).bundle.manifest.files["arrays.npz"] for each in SETS}
-    return {"sets": found, "models": models, "versions": versions()}
+    in_order = {each.title: found[each.title] for each in SETS if each.title in found}
+    return {"sets": in_order, "models": models, "versions": versions()}
 
 
 def pack_texts(pack: str) -> PackTexts:
