@@ -16,6 +16,7 @@
     ├── CrmError         a taxonomy does not fit a CRM, or what a CRM holds cannot be read
     │   └── EventError   an event, a ticket or a map of fields of a CRM cannot be read
     │       └── SignatureError an event is not proved to come from the CRM
+    ├── ServiceError     settings of the service are wrong, or what it is to serve does not fit them
     └── BatchError       a ticket file, its columns or its unfinished work do not fit the job
         └── DatabaseError  a database cannot be reached, or a table of it does not fit the job
 
@@ -41,6 +42,7 @@ __all__ = [
     "PolicyError",
     "RecordError",
     "RoutingError",
+    "ServiceError",
     "SignatureError",
     "TaxonomyError",
     "TrainingError",
@@ -77,11 +79,14 @@ class RoutingError(PolicyError):
     message : str
     expected : str
         What would be right, without the value that was wrong: for logs that must not hold values.
+    input : str
+        Which input of the policy it is about; empty if none by itself.
     """
 
-    def __init__(self, message: str, expected: str = "") -> None:
+    def __init__(self, message: str, expected: str = "", input: str = "") -> None:
         super().__init__(message)
         self.expected = expected
+        self.input = input
 
 
 class TrainingError(ContactReasonsError, ValueError):
@@ -128,6 +133,10 @@ class EventError(CrmError):
 
 class SignatureError(EventError):
     """An event is not proved to come from the CRM; never holds a secret or a signature."""
+
+
+class ServiceError(ContactReasonsError, ValueError):
+    """The service cannot serve what it was told to."""
 
 
 class BatchError(ContactReasonsError):

@@ -108,7 +108,7 @@ class Pipeline:
                 if len(contacts) == 1:
                     raise
                 name = "" if contact.contact_id is None else f" ({contact.contact_id})"
-                raise RoutingError(f"contacts[{position}]{name}: {exc}", exc.expected) from None
+                raise RoutingError(f"contacts[{position}]{name}: {exc}", exc.expected, exc.input) from None
             handled.append(HandledContact(contact_id=contact.contact_id, label=label, recommendation=recommendation))
         return handled
 

@@ -47,6 +47,7 @@ FLOORS = {
     "references": 7,
     "report": 8,
     "options": 8,
+    "service": 8,
     "terminal": 8,
     "cli": 9,
     "__main__": 10,

@@ -19,6 +19,7 @@ from contact_reasons.cli import (
     policy,
     replay,
     route,
+    serve,
     taxonomy,
     train,
     validate,
@@ -61,6 +62,7 @@ for command in (
     calibrate.calibrate,
     validate.validate,
     friction.friction,
+    serve.serve,
 ):
     app.command()(command)
 app.add_typer(packs.app, name="packs")

@@ -149,7 +149,7 @@ class Domain(ABC):
     def refuse(self, value: Any, right: str) -> RoutingError:
         """The error for a value, with what would be right."""
         what = "missing" if is_missing(value) else shorten(value)
-        return RoutingError(f"input {self.name!r} is {what}; it must be {right}.", right)
+        return RoutingError(f"input {self.name!r} is {what}; it must be {right}.", right, self.name)
 
     @property
     def full(self) -> int:

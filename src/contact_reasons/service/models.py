@@ -1,0 +1,131 @@
+"""`Models`: the pipeline that answers now, and its replacement by a new one that was read and checked beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from contact_reasons.errors import ContactReasonsError, ServiceError
+from contact_reasons.pipeline import Pipeline, load_pipeline
+from contact_reasons.records import Contact, ReasonLabel, Turn
+from contact_reasons.service.messages import LastReload, Model
+from contact_reasons.service.settings import ServiceSettings
+
+__all__ = ["Models", "ReloadRunning", "Served", "load_served", "model_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A pipeline, and what answers say they came from."""
+
+    pipeline: Pipeline
+    model: Model
+
+
+class ReloadRunning(Exception):
+    """A reload is running already."""
+
+
+def model_of(pipeline: Pipeline) -> Model:
+    """What an answer of a pipeline says it came from."""
+    from importlib.metadata import version
+
+    taxonomy, policy, calibration = pipeline.taxonomy, pipeline.policy, pipeline.calibration
+    seal = None if calibration is None else calibration.seal
+    package = version("contact-reasons")
+    parts = [taxonomy.sha256, pipeline.bundle.manifest.seal, policy.sha256, seal, package]
+    return Model(
+        id=hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16],
+        taxonomy=f"{taxonomy.taxonomy_id} {taxonomy.version}",
+        bundle=pipeline.bundle.manifest.seal,
+        policy=f"{policy.policy_id} {policy.version}",
+        policy_sha256=policy.sha256,
+        calibration=seal,
+        package_version=package,
+    )
+
+
+def load_served(settings: ServiceSettings) -> Served:
+    """The pipeline of the settings, read anew, proved fit to serve, and warm.
+
+    Raises
+    ------
+    ContactReasonsError
+        As for `load_pipeline`, and if the results of a CRM are not set up for every reason.
+    """
+    pipeline = load_pipeline(
+        settings.pack, model=settings.model, policy=settings.policy, calibration=settings.calibration
+    )
+    turns = (Turn(speaker="customer", text="a"), Turn(speaker="customer", text="b"))
+    for contact in (Contact(text="a"), Contact(turns=turns)):
+        pipeline.label(contact)
+    _check_results(settings, pipeline)
+    return Served(pipeline, model_of(pipeline))
+
+
+def _check_results(settings: ServiceSettings, pipeline: Pipeline) -> None:
+    """Every reason can be written into every CRM that takes results."""
+    from contact_reasons.crm.events import update_of
+
+    for name, system in settings.systems.items():
+        for reason in pipeline.bundle.model.classes:
+            primary = reason.partition(".")[0]
+            label = ReasonLabel(primary=primary, secondary=reason, confidence=1.0, abstained=False)
+            try:
+                update_of(name, "1", label, fields=system.results)
+            except ContactReasonsError as exc:
+                raise ServiceError(f"systems.{name}.results: {exc}") from None
+
+
+class Models:
+    """The pipeline that answers now.
+
+    Parameters
+    ----------
+    load : callable
+        Reads and checks it; runs in a thread for a reload.
+
+    Attributes
+    ----------
+    current : Served
+        Replaced as a whole: who has taken it keeps it to the end of his work.
+    reloading : bool
+    last : LastReload or None
+    """
+
+    def __init__(self, load: Callable[[], Served]) -> None:
+        self._load = load
+        self.current = load()
+        self.reloading = False
+        self.last: LastReload | None = None
+
+    async def reload(self) -> bool:
+        """Whether another model answers from now on than before.
+
+        Raises
+        ------
+        ReloadRunning
+            If one is running already.
+        ContactReasonsError
+            If what was read is not fit to serve; what answered before goes on.
+        """
+        if self.reloading:
+            raise ReloadRunning
+        self.reloading = True
+        refused: str | None = "Exception"
+        try:
+            new = await asyncio.to_thread(self._load)
+            refused = None
+        except ContactReasonsError as exc:
+            refused = type(exc).__name__
+            raise
+        finally:
+            self.reloading = False
+            self.last = LastReload(at=dt.datetime.now(dt.UTC), taken=refused is None, why=refused)
+        changed = new.model.id != self.current.model.id
+        self.current = new
+        return changed
