@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import logging
 import signal
+import socket
 import sys
 from types import FrameType
 
@@ -14,7 +15,7 @@ from starlette.applications import Starlette
 
 from contact_reasons.errors import ContactReasonsError, ServiceError
 from contact_reasons.service.app import Service, create_app
-from contact_reasons.service.logs import LOGGER, JsonLines
+from contact_reasons.service.logs import LOGGER, JsonLines, log
 from contact_reasons.service.models import ReloadRunning
 from contact_reasons.service.settings import ServiceSettings
 
@@ -27,6 +28,12 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, service: Service, drain_seconds: float) -> None:
         super().__init__(config)
         self._service, self._drain = service, drain_seconds
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for each in self.servers:
+            for bound in each.sockets:
+                log("listening", host=bound.getsockname()[0], port=bound.getsockname()[1])
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         asked_before, self._service.stopping = self._service.stopping, True
