@@ -317,7 +317,7 @@ def test_without_keys_only_this_machine_is_served() -> None:
             assert httpx.get(f"{running.url}/health", headers={"host": host}).status_code == status
     app = create_app(ServiceSettings(no_key=True))
     for host in ("0.0.0.0", "::", "192.168.1.7", "myhost"):
-        with pytest.raises(ServiceError, match="is open to others; use 127.0.0.1, or set keys"):
+        with pytest.raises(ServiceError, match=r"is open to others; use 127\.0\.0\.1, or set keys"):
             make_server(app, host=host)
 
 

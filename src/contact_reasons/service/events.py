@@ -79,7 +79,7 @@ class EventDesk:
         else:
             self._keys.check(request)
         payload = read_json(body, limit=self._settings.max_body_bytes)
-        return await self._answer(name, system, self._read(name, system, request, payload))
+        return await self._answer(name, self._read(name, system, request, payload))
 
     async def fetched(self, name: str, request: Request, body: bytes) -> EventAnswer:
         """The answer to an event that comes with the tickets it needed."""
@@ -102,7 +102,7 @@ class EventDesk:
             ]
         except EventError as exc:
             raise problem_of_event(exc) from None
-        return await self._answer(name, system, filled)
+        return await self._answer(name, filled)
 
     def _check_signature(self, name: str, system: SystemSettings, request: Request, body: bytes) -> None:
         try:
@@ -124,7 +124,7 @@ class EventDesk:
         except EventError as exc:
             raise problem_of_event(exc) from None
 
-    async def _answer(self, name: str, system: SystemSettings, results: Sequence[EventResult]) -> EventAnswer:
+    async def _answer(self, name: str, results: Sequence[EventResult]) -> EventAnswer:
         """Outcomes in order. Nothing is kept unless everything is right."""
         known = {
             result.key: answer
@@ -137,7 +137,7 @@ class EventDesk:
         new: dict[str, Outcome] = {}
         if events:
             answers = await self._handler.handle([event.contact for event in events.values()])
-            outcomes = _handled(name, system, list(events.values()), answers)
+            outcomes = _handled(name, list(events.values()), answers)
             for outcome in outcomes:
                 mine = _ENCODER.encode(outcome)
                 kept = self._store.keep(outcome.key, mine)
@@ -161,7 +161,7 @@ def _again(stored: bytes) -> Handled:
     return said
 
 
-def _handled(name: str, system: SystemSettings, events: list[ContactEvent], answers: Answers) -> list[Handled]:
+def _handled(name: str, events: list[ContactEvent], answers: Answers) -> list[Handled]:
     """What was made of each event, or one problem for all that cannot be routed."""
     model = answers.served.model
     found: list[Handled] = []
@@ -170,7 +170,7 @@ def _handled(name: str, system: SystemSettings, events: list[ContactEvent], answ
         if isinstance(routed, RoutingError):
             refused.append(((i,) if len(events) > 1 else (), routed))
             continue
-        update = update_of(name, event.ticket_id, label, routed, fields=system.results, model=model.id)
+        update = update_of(name, event.ticket_id, label, routed, fields=answers.served.results[name], model=model.id)
         found.append(
             Handled(
                 key=event.key,

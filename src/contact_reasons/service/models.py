@@ -6,24 +6,26 @@ import asyncio
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
-from contact_reasons.errors import ContactReasonsError, ServiceError
+from contact_reasons.crm.events import ResultMap, label_values, update_of
+from contact_reasons.errors import ContactReasonsError, EventError, ServiceError
 from contact_reasons.pipeline import Pipeline, load_pipeline
 from contact_reasons.records import Contact, ReasonLabel, Turn
 from contact_reasons.service.messages import LastReload, Model
-from contact_reasons.service.settings import ServiceSettings
+from contact_reasons.service.settings import ServiceSettings, SystemSettings
 
 __all__ = ["Models", "ReloadRunning", "Served", "load_served", "model_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A pipeline, and what answers say they came from."""
+    """A pipeline, what answers say they came from, and by CRM which fields take which result."""
 
     pipeline: Pipeline
     model: Model
+    results: Mapping[str, ResultMap]
 
 
 class ReloadRunning(Exception):
@@ -63,22 +65,23 @@ def load_served(settings: ServiceSettings) -> Served:
     turns = (Turn(speaker="customer", text="a"), Turn(speaker="customer", text="b"))
     for contact in (Contact(text="a"), Contact(turns=turns)):
         pipeline.label(contact)
-    _check_results(settings, pipeline)
-    return Served(pipeline, model_of(pipeline))
+    results = {name: _results(name, system, pipeline) for name, system in settings.systems.items()}
+    return Served(pipeline, model_of(pipeline), results)
 
 
-def _check_results(settings: ServiceSettings, pipeline: Pipeline) -> None:
-    """Every reason can be written into every CRM that takes results."""
-    from contact_reasons.crm.events import update_of
-
-    for name, system in settings.systems.items():
+def _results(name: str, system: SystemSettings, pipeline: Pipeline) -> ResultMap:
+    """Which fields of a CRM take which result, once every reason was seen to have a value there."""
+    try:
+        found = system.results
+        if system.reasons_as == "labels":
+            found = replace(found, values=label_values(name, pipeline.taxonomy) | dict(found.values))
         for reason in pipeline.bundle.model.classes:
             primary = reason.partition(".")[0]
             label = ReasonLabel(primary=primary, secondary=reason, confidence=1.0, abstained=False)
-            try:
-                update_of(name, "1", label, fields=system.results)
-            except ContactReasonsError as exc:
-                raise ServiceError(f"systems.{name}.results: {exc}") from None
+            update_of(name, "1", label, fields=found)
+    except EventError as exc:
+        raise ServiceError(f"systems.{name}: {exc}") from None
+    return found
 
 
 class Models:

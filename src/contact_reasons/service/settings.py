@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 
 from contact_reasons.crm.events import EVENT_SYSTEMS, MAX_BODY_BYTES, NO_FIELDS, FieldMap, ResultMap
 from contact_reasons.errors import ServiceError, nearest
-from contact_reasons.schema import Mistakes, Record, check, many, optional, string, text
+from contact_reasons.schema import Mistakes, Record, check, many, mistake, optional, string, text
 from contact_reasons.taxonomy.strict_yaml import load_strict_yaml
 
 __all__ = ["KEYS_VARIABLE", "ServiceSettings", "SystemSettings", "read_keys", "read_systems"]
@@ -18,8 +18,15 @@ __all__ = ["KEYS_VARIABLE", "ServiceSettings", "SystemSettings", "read_keys", "r
 KEYS_VARIABLE: Final = "CONTACT_REASONS_API_KEYS"
 """Environment variable with the keys, divided by blanks."""
 
+_NO_RESULTS: Final = ResultMap()
 _KEY: Final = re.compile(r"[A-Za-z0-9._~+/=-]{16,512}\Z")
 _KEY_RULE: Final = "16 to 512 letters, digits and '._~+/=-'"
+
+
+def _codes_or_labels(value: Any) -> str:
+    if value not in ("codes", "labels"):
+        raise mistake("this must be 'codes' or 'labels'")
+    return str(value)
 
 
 class SettingMistakes(Mistakes, ServiceError):
@@ -41,6 +48,8 @@ class SystemSettings(Record):
         Which fields of a ticket say what of the customer.
     results : ResultMap
         Which fields of a ticket take which result; without any there is nothing to write.
+    reasons_as : {'codes', 'labels'}
+        How the CRM's lists hold reasons where ``results.values`` does not say: `label_values` are for Freshdesk and Intercom.
     """
 
     mistakes: ClassVar[type[Mistakes]] = SettingMistakes
@@ -48,7 +57,8 @@ class SystemSettings(Record):
     secrets: tuple[str, ...] = field(default=(), repr=False, metadata=check(many(text(8))))
     uri: str = field(default="", metadata=check(string))
     fields: FieldMap = field(default=NO_FIELDS, metadata=check(FieldMap.read))
-    results: ResultMap = field(default_factory=ResultMap, metadata=check(ResultMap.read))
+    results: ResultMap = field(default=_NO_RESULTS, metadata=check(ResultMap.read))
+    reasons_as: str = field(default="codes", metadata=check(_codes_or_labels))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +68,8 @@ class _SystemFile(Record):
     secrets_from: str | None = field(default=None, metadata=check(optional(text(1))))
     uri: str = field(default="", metadata=check(string))
     fields: Any = field(default=NO_FIELDS, metadata=check(FieldMap.read))
-    results: Any = field(default_factory=ResultMap, metadata=check(ResultMap.read))
+    results: Any = field(default=_NO_RESULTS, metadata=check(ResultMap.read))
+    reasons_as: str = field(default="codes", metadata=check(_codes_or_labels))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,5 +205,7 @@ def read_systems(file: Path, environment: Mapping[str, str]) -> dict[str, System
             raise ServiceError(
                 f"{document.where((name, 'secrets_from'))}: the environment variable {read.secrets_from} is empty; set it to the secret"
             )
-        systems[name] = SystemSettings(secrets=secrets, uri=read.uri, fields=read.fields, results=read.results)
+        systems[name] = SystemSettings(
+            secrets=secrets, uri=read.uri, fields=read.fields, results=read.results, reasons_as=read.reasons_as
+        )
     return systems

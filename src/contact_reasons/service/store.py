@@ -100,7 +100,8 @@ class AnswerStore:
             self._kept += 1
             if self._kept >= _SWEEP_EVERY:
                 self._sweep()
-            return self._find(key) or answer
+            stands = self._find(key)
+            return answer if stands is None else stands
 
     def _sweep(self) -> None:
         self._kept = 0
