@@ -73,7 +73,9 @@ def cases(key: str) -> list[Any]:
     paths = [path for name in EVENT_SYSTEMS for path in sorted((FOLDER / name).glob("*.json"))]
     read = [(path, json.loads(path.read_text(encoding="utf-8"))) for path in paths]
     return [
-        pytest.param(path.parent.name, case, id=f"{path.parent.name}-{path.stem}") for path, case in read if key in case and "fields" not in case
+        pytest.param(path.parent.name, case, id=f"{path.parent.name}-{path.stem}")
+        for path, case in read
+        if key in case and "fields" not in case
     ]
 
 
