@@ -165,7 +165,7 @@ BAD: list[tuple[Any, str, str, str]] = [
     ({"contacts": [{"context": {"open": "yes"}}]}, "invalid", "#/contacts/0/context/open", "true or false or null, not a text"),
     ({"contacts": [{"context": {"sentiment": 2}}]}, "invalid", "#/contacts/0/context/sentiment", "at most 1"),
     ({"contacts": [{"context": {"repeats_7d": -1}}]}, "invalid", "#/contacts/0/context/repeats_7d", "at least 0"),
-    ({"contacts": [{"context": {"repeats_7d": 1.5}}]}, "invalid", "#/contacts/0/context/repeats_7d", "a whole number or null, not a number"),
+    ({"contacts": [{"context": {"repeats_7d": 1.5}}]}, "invalid", "#/contacts/0/context/repeats_7d", "a whole number"),
     ({"contacts": [{"context": {"extra": {TEXT: 1}}}]}, "invalid", "#/contacts/0/context/extra", "the name of an input"),
     ({"contacts": [{"context": {"extra": {"a": [TEXT]}}}]}, "invalid", "#/contacts/0/context/extra", "not a list"),
     ({"contacts": [{"context": {"extra": {"stage": TEXT}}}]}, "invalid", "#/contacts/0", "set that field instead"),

@@ -40,7 +40,8 @@ __all__ = [
 ]
 
 Name: TypeAlias = Annotated[str, Meta(max_length=200)]
-Count: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+Count: TypeAlias = Annotated[float, Meta(ge=0, le=1_000_000_000, multiple_of=1)]
+"""A whole number: JSON makes no difference between 2 and 2.0."""
 InputName: TypeAlias = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,39}$")]
 InputValue: TypeAlias = Annotated[str, Meta(max_length=200)] | int | float | bool | None
 Probability: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
@@ -328,8 +329,8 @@ def contact_of(given: ContactIn) -> Contact:
         context=RoutingContext(
             stage=when.stage,
             open=when.open,
-            estimated_wait_seconds=when.estimated_wait_seconds,
-            repeats_7d=when.repeats_7d,
+            estimated_wait_seconds=_whole(when.estimated_wait_seconds),
+            repeats_7d=_whole(when.repeats_7d),
             sentiment=when.sentiment,
             urgency=when.urgency,
             callback_consent=when.callback_consent,
@@ -337,6 +338,10 @@ def contact_of(given: ContactIn) -> Contact:
         ),
         turns=tuple(Turn(speaker=turn.speaker, text=turn.text) for turn in given.turns),
     )
+
+
+def _whole(count: float | None) -> int | None:
+    return None if count is None else int(count)
 
 
 def label_out(label: ReasonLabel) -> LabelOut:

@@ -139,6 +139,8 @@ def _said(what: str) -> str:
     if match := re.match(r"Expected `([^`]*)` (of length )?([<>]=) (\S+)\Z", what):
         unit = {"str": " characters", "array": " entries", "object": " keys"}.get(match[1], "") if match[2] else ""
         return f"it must be {_WORDS.get(match[1], match[1])} of at {'most' if match[3] == '<=' else 'least'} {match[4]}{unit}"
+    if "multiple of 1" in what:
+        return "it must be a whole number"
     if match := re.match(r"Object missing required field `(\w+)`", what):
         return f"the key {match[1]!r} is missing; add it"
     if match := re.match(r"Object contains unknown field `([a-z][a-z0-9_]{0,39})`\Z", what):
