@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks [--only SECTION ...] [--shared FOLDER] [--with-setfit]
 
-Sections: ``accuracy``, ``few-shot``, ``speed``, ``cold-start``, ``packs``, ``carry-over``, ``archives``, ``promise``, ``trust``, ``explanations``, ``tried``, ``proofs``, ``routing-speed``, ``databases``, ``replay``; ``pages`` only writes the pages from the figures.
+Sections: ``accuracy``, ``few-shot``, ``speed``, ``cold-start``, ``packs``, ``carry-over``, ``archives``, ``promise``, ``trust``, ``explanations``, ``tried``, ``proofs``, ``routing-speed``, ``databases``, ``replay``, ``service``; ``pages`` only writes the pages from the figures.
 Reads public texts; nothing of them is kept but counts.
 """
 
@@ -28,6 +28,7 @@ from tests.benchmarks.proofs import proofs
 from tests.benchmarks.replay_speed import replay_speed
 from tests.benchmarks.routing_speed import routing_speed
 from tests.benchmarks.run import Run
+from tests.benchmarks.service import service
 from tests.benchmarks.speed import speed
 from tests.benchmarks.tried import tried
 from tests.benchmarks.trust import trust
@@ -40,6 +41,7 @@ ALONE = {
     "proofs": proofs,
     "databases": databases,
     "replay": replay_speed,
+    "service": service,
 }
 MORE = (
     "packs",
@@ -53,6 +55,7 @@ MORE = (
     "routing-speed",
     "databases",
     "replay",
+    "service",
 )
 SECTIONS = (*ENGINE, *MORE, "pages")
 
@@ -74,7 +77,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
 def main(given: Sequence[str]) -> None:
     asked = arguments(given)
     data = Path(asked.shared) / "data"
-    if not set(asked.only) <= {"proofs", "databases", "replay", "pages"} and not data.is_dir():
+    if not set(asked.only) <= {"proofs", "databases", "replay", "service", "pages"} and not data.is_dir():
         raise SystemExit(f"the public texts are not at {data}; name their parent folder with --shared")
     names = asked.peers or [name for name in PEERS if name != "setfit" or asked.with_setfit]
     file = asked.out / "tests" / "benchmarks" / "results.json"

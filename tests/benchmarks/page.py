@@ -16,6 +16,7 @@ from tests.benchmarks.proofs import proof_lines
 from tests.benchmarks.replay_speed import replay_lines
 from tests.benchmarks.retail_page import retail_lines
 from tests.benchmarks.routing_speed import routing_speed_lines
+from tests.benchmarks.service import service_lines
 from tests.benchmarks.tried import tried_lines
 from tests.benchmarks.trust_page import trust_lines
 
@@ -253,6 +254,7 @@ def page(results: dict[str, Any]) -> str:
         *(routing_speed_lines(results["routing_speed"]) if "routing_speed" in results else []),
         *(database_lines(results["databases"]) if "databases" in results else []),
         *(replay_lines(results["replay"]) if "replay" in results else []),
+        *(service_lines(results["service"]) if "service" in results else []),
         *(tried_lines(results["tried"]) if "tried" in results else []),
         *(proof_lines(results["proofs"]) if "proofs" in results else []),
     ]

@@ -37,6 +37,10 @@ DISTRIBUTIONS = (
     "zen-engine",
     "SQLAlchemy",
     "psycopg",
+    "starlette",
+    "uvicorn",
+    "httptools",
+    "msgspec",
 )
 
 

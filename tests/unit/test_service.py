@@ -21,6 +21,7 @@ import contact_reasons as cr
 from contact_reasons.crm.events import EVENT_SYSTEMS
 from contact_reasons.errors import ServiceError
 from contact_reasons.service import ServiceSettings, create_app, handling, make_server, read_keys
+from contact_reasons.service.connection import BoundedConnection
 from contact_reasons.service.messages import ContactIn, ContextIn, CustomerIn, contact_of
 from tests.service import KEY, Running, head
 from tests.strategies import contact_text
@@ -28,7 +29,7 @@ from tests.strategies import contact_text
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Running]:
-    with Running(max_body_bytes=100_000, max_contacts=50, body_seconds=0.5) as found:
+    with Running(max_body_bytes=100_000, max_contacts=50) as found:
         yield found
 
 
@@ -249,10 +250,29 @@ def test_a_length_that_is_too_small_leaves_a_rest_that_is_no_request(running: Ru
     assert b"HTTP/1.1 400 " in answer
 
 
-def test_a_body_that_does_not_arrive_is_given_up(running: Running) -> None:
-    answer = running.raw(head(Content_Length="100"), b'{"contacts"')
+def test_a_body_that_does_not_arrive_is_given_up() -> None:
+    with Running(body_seconds=0.2) as running:
+        answer = running.raw(head(Content_Length="100"), b'{"contacts"')
     assert answer.startswith(b"HTTP/1.1 408 ")
-    assert b"within 0.5 s" in answer
+    assert b"within 0.2 s" in answer
+
+
+def test_a_head_without_end_is_refused(running: Running) -> None:
+    answer = running.raw(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ", *[b"a" * 16_384] * 5)
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    many = b"".join(b"X-%d: a\r\n" % n for n in range(2000))
+    answer = running.raw(
+        b"GET /health HTTP/1.1\r\n", *[many[at : at + 5000] for at in range(0, len(many), 5000)], many * 4
+    )
+    assert answer.startswith(b"HTTP/1.1 431 ")
+
+
+def test_a_head_that_does_not_arrive_is_given_up(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BoundedConnection, "head_seconds", 0.1)
+    assert running.raw() == b""
+    assert running.raw(b"GET /health HTTP/1.1\r\nHost:") == b""
+    whole = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    assert running.raw(whole + whole[:20]).count(b"HTTP/1.1 200 ") == 1
 
 
 def test_a_sender_who_goes_away_leaves_a_line_in_the_log(running: Running, caplog: pytest.LogCaptureFixture) -> None:

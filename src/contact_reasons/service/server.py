@@ -9,17 +9,19 @@ import signal
 import socket
 import sys
 from types import FrameType
+from typing import TextIO
 
 import uvicorn
 from starlette.applications import Starlette
 
 from contact_reasons.errors import ContactReasonsError, ServiceError
 from contact_reasons.service.app import Service, create_app
+from contact_reasons.service.connection import BoundedConnection
 from contact_reasons.service.logs import LOGGER, JsonLines, log
 from contact_reasons.service.models import ReloadRunning
 from contact_reasons.service.settings import ServiceSettings
 
-__all__ = ["make_server", "serve"]
+__all__ = ["make_server", "serve", "show_log"]
 
 
 class _Server(uvicorn.Server):
@@ -83,7 +85,7 @@ def make_server(
         host=host,
         port=port,
         loop="asyncio",
-        http="httptools",
+        http=BoundedConnection,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -95,6 +97,16 @@ def make_server(
         timeout_graceful_shutdown=stop_seconds,
     )
     return _Server(config, service, drain_seconds)
+
+
+def show_log(stream: TextIO) -> None:
+    """Write the log lines of the service, and warnings of the server, to a stream."""
+    shown = logging.StreamHandler(stream)
+    shown.setFormatter(JsonLines())
+    for name, level in ((LOGGER, logging.INFO), ("uvicorn", logging.WARNING)):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [shown], False
+        logger.setLevel(level)
 
 
 def serve(settings: ServiceSettings, *, host: str = "127.0.0.1", port: int = 8080, drain_seconds: float = 0.0) -> None:
@@ -111,12 +123,7 @@ def serve(settings: ServiceSettings, *, host: str = "127.0.0.1", port: int = 808
     ContactReasonsError
         As for `create_app` and `make_server`.
     """
-    shown = logging.StreamHandler(sys.stderr)
-    shown.setFormatter(JsonLines())
-    for name, level in ((LOGGER, logging.INFO), ("uvicorn", logging.WARNING)):
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [shown], False
-        logger.setLevel(level)
+    show_log(sys.stderr)
     app = create_app(settings)
     server = make_server(app, host=host, port=port, drain_seconds=drain_seconds)
     asyncio.run(_run(server, app.state.service))
