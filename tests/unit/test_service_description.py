@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,7 @@ from contact_reasons.crm.events import EVENT_SYSTEMS
 from contact_reasons.service import ServiceSettings, SystemSettings
 from contact_reasons.service.openapi import description
 from contact_reasons.service.problems import PROBLEMS
+from tests.conftest import ROOT
 from tests.service import KEY, Running
 
 SYSTEMS = {name: SystemSettings() for name in EVENT_SYSTEMS}
@@ -67,3 +69,15 @@ def test_the_description_names_every_end_point_and_every_problem(running: Runnin
     assert set(found["paths"]) == {route.path for route in running.app.routes}  # type: ignore[attr-defined]
     text = str(found)
     assert all(f"`{name}`" in text for name in set(PROBLEMS) - {"not-found", "method-not-allowed"})
+
+
+def test_the_reference_has_every_problem_setting_and_end_point(running: Running) -> None:
+    page = (ROOT / "docs" / "reference" / "service.md").read_text(encoding="utf-8")
+    for name, kind in PROBLEMS.items():
+        assert f"| `{name}` | {kind.status} |" in page
+    settings_names = {field.name for kind in (ServiceSettings, SystemSettings) for field in dataclasses.fields(kind)}
+    for name in settings_names - {"secrets"}:
+        assert f"`{name}`" in page, name
+    for path, methods in running.client.get("/openapi.json").json()["paths"].items():
+        for method in set(methods) & {"get", "post"}:
+            assert f"| `{method.upper()} {path}` |" in page

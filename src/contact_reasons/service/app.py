@@ -69,8 +69,8 @@ def create_app(settings: ServiceSettings) -> Starlette:
     Examples
     --------
     >>> app = create_app(ServiceSettings(pack="retail", keys=("0123456789abcdef",)))
-    >>> app.state.service.models.current.model.taxonomy.split()[0]
-    'retail-customer-service'
+    >>> app.state.service.models.current.pipeline.taxonomy.taxonomy_id
+    'retail'
     """
     service = Service(settings)
 
