@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,6 +13,8 @@ from schemathesis import GenerationMode
 
 import contact_reasons as cr
 from contact_reasons.service.messages import label_out
+from tests.benchmarks.run import Run
+from tests.benchmarks.service import service, service_lines
 from tests.conftest import TINY_TEXTS
 from tests.service import KEY, Running
 from tests.unit.test_service_description import SYSTEMS, WITH_BODY, fuzz
@@ -62,3 +65,10 @@ def test_of_forty_thousand_requests_none_is_lost(running: Running, retail: cr.Pi
         return right
 
     assert asyncio.run(ask_all()) == n_requests
+
+
+def test_the_benchmark_sees_no_failed_and_no_wrong_answer(tmp_path: Path) -> None:
+    found = service(Run(tmp_path, tmp_path, (), (), 1), seconds=4, slice_seconds=0.3)
+    assert (found["whole"]["failed"], found["whole"]["wrong"], len(found["whole"]["models"])) == (0, 0, 2)
+    assert all(values["failed"] == 0 for way in found["ways"].values() for values in way.values())
+    assert "## The service" in service_lines(found)

@@ -298,3 +298,8 @@ def test_results_that_lack_a_value_for_a_reason_are_refused_at_the_start() -> No
     systems = {"freshdesk": SystemSettings(results=ResultMap(fields={"secondary": "cf_detail"}))}
     with pytest.raises(ServiceError, match=r"systems\.freshdesk: .* `values` has nothing for the reason"):
         create_app(ServiceSettings(keys=(KEY,), systems=systems))
+
+
+def test_hubspot_signs_an_address_that_must_be_given() -> None:
+    with pytest.raises(ServiceError, match=r"systems\.hubspot: `uri` is missing"):
+        ServiceSettings(keys=(KEY,), systems={"hubspot": SystemSettings(secrets=(SECRET,))})

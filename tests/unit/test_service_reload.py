@@ -260,3 +260,10 @@ def test_the_command_says_why_it_does_not_start(
 def test_the_help_of_the_command_shows_an_example() -> None:
     text = CliRunner().invoke(app, ["serve", "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"}).output
     assert "contact-reasons serve --pack retail --port 8080" in text
+
+
+def test_the_command_says_what_to_install_where_it_cannot_serve() -> None:
+    code = "import sys; sys.modules['msgspec'] = None; from contact_reasons.cli import app; app(['serve', '--no-key'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "pip install 'contact-reasons[service]'" in done.stderr

@@ -113,7 +113,7 @@ class EventDesk:
                 system.secrets,
                 now=dt.datetime.now(dt.UTC),
                 method=request.method,
-                uri=system.uri or str(request.url),
+                uri=system.uri,
             )
         except EventError as exc:
             raise problem_of_event(exc) from None

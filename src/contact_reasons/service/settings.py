@@ -142,6 +142,11 @@ class ServiceSettings:
                 raise ServiceError(
                     f"systems: {name!r} is no system whose events are read; {nearest(name, EVENT_SYSTEMS)}"
                 )
+        hubspot = self.systems.get("hubspot")
+        if hubspot is not None and hubspot.secrets and not hubspot.uri:
+            raise ServiceError(
+                "systems.hubspot: `uri` is missing; give the whole address that HubSpot calls, which it signs too"
+            )
         least = {"store_entries": 1, "max_body_bytes": 1024, "max_contacts": 1}
         for name, low in least.items():
             if type(getattr(self, name)) is not int or getattr(self, name) < low:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -64,6 +65,7 @@ class AnswerStore:
             self._database = sqlite3.connect(
                 ":memory:" if file is None else file, isolation_level=None, check_same_thread=False, timeout=5
             )
+            weakref.finalize(self, self._database.close)
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")
             found = self._database.execute("PRAGMA user_version").fetchone()[0]
