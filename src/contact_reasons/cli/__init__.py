@@ -20,6 +20,7 @@ from contact_reasons.cli import (
     replay,
     route,
     serve,
+    staff,
     taxonomy,
     train,
     validate,
@@ -62,6 +63,7 @@ for command in (
     calibrate.calibrate,
     validate.validate,
     friction.friction,
+    staff.staff,
     serve.serve,
 ):
     app.command()(command)
