@@ -833,6 +833,28 @@ def test_a_zendesk_ticket_without_public_comments_is_ignored_unless_an_event_ask
     assert event.contact.text == "Still no answer. Where is my new kettle?"
 
 
+def test_an_agent_s_note_that_a_zendesk_trigger_tells_of_is_no_contact() -> None:
+    (fetch,) = read_event("zendesk", {"ticket_id": "5158", "updated_at": "2026-11-22T10:34:58Z"})
+    assert isinstance(fetch, NeedsFetch)
+    ticket = {"ticket": {"id": 5158, "description": "an agent's note", "is_public": False}}
+    assert isinstance(read_ticket("zendesk", ticket, fetch=fetch), Ignored)
+
+
+@pytest.mark.parametrize("words", ["", "  ", None])
+def test_a_reply_of_attachments_alone_does_not_stand_for_what_was_said_before(words: str | None) -> None:
+    comment = replaced(golden("zendesk", "comment_of_customer"), ("event", "comment", "body"), words)
+    for fields in (FieldMap(), FieldMap(fields={"1": "stage"})):
+        (result,) = read_event("zendesk", comment, fields=fields)
+        assert isinstance(result, Ignored)
+        assert result.why == "the comment holds no words"
+    reply = golden("freshdesk", "reply_of_customer")
+    for key, text in (("body_text", words), ("body", "<div><img src='a.png'></div>")):
+        reply = replaced(reply, ("data", "conversation", key), text)
+    (result,) = read_event("freshdesk", reply)
+    assert isinstance(result, Ignored)
+    assert result.why == "the reply holds no words"
+
+
 @pytest.mark.parametrize("text", [None, ""])
 def test_a_zendesk_event_without_a_text_needs_the_ticket(text: str | None) -> None:
     (result,) = read_event("zendesk", replaced(golden("zendesk", "created"), ("detail", "description"), text))
@@ -854,6 +876,9 @@ def test_a_salesforce_update_whose_changed_fields_are_bits_is_known_by_its_field
     assert isinstance(read_event("salesforce", bits)[0], NeedsFetch)
     del bits["Description"]
     assert isinstance(read_event("salesforce", bits)[0], Ignored)
+    decoded = {**bits, "Subject": None, "Description": None, "Contact_Reason__c": "returns"}
+    assert isinstance(read_event("salesforce", decoded)[0], Ignored)
+    assert isinstance(read_event("salesforce", {**decoded, "Subject": "Late"})[0], NeedsFetch)
 
 
 def test_salesforce_times_may_be_milliseconds() -> None:
@@ -895,6 +920,15 @@ def test_who_speaks_in_an_intercom_conversation(author: str, speaker: str) -> No
     event = read_ticket("intercom", said)
     assert isinstance(event, ContactEvent)
     assert [turn.speaker for turn in event.contact.turns] == ["customer", speaker]
+
+
+def test_an_intercom_mail_of_attachments_alone_still_has_its_subject() -> None:
+    source = {"type": "email", "subject": "<p>Refund for my order</p>", "body": "<p><img src='a.png'></p>"}
+    for author, kind in (("user", ContactEvent), ("admin", Ignored)):
+        result = read_ticket("intercom", {"id": "1", "source": {**source, "author": {"type": author}}})
+        assert isinstance(result, kind)
+        if isinstance(result, ContactEvent):
+            assert (result.contact.text, result.contact.subject) == ("", "Refund for my order")
 
 
 def test_an_intercom_conversation_that_an_agent_began_is_ignored() -> None:

@@ -52,6 +52,8 @@ def _reply(data: Payload, account: str, fields: FieldMap) -> EventResult:
     if said.optional_bool("incoming") is not True:
         return Ignored(system=SYSTEM, why="the conversation is an agent's", ticket_id=ticket_id)
     contact = Contact(text=_text(said, "body_text", "body"), contact_id=ticket_id, created_at=said.time("created_at"))
+    if not contact.text.strip():
+        return Ignored(system=SYSTEM, why="the reply holds no words", ticket_id=ticket_id)
     key = f"{SYSTEM}:{account}:conversation:{said.id('id')}"
     return _fetch(ticket_id, key, "replied", fields, "the event does not hold the ticket", contact)
 

@@ -104,7 +104,10 @@ def read_ticket(answer: Any, fields: FieldMap, fetch: NeedsFetch | None) -> Even
     item = Payload.of(answer)
     ticket_id = item.id("id")
     said = _turns([*([item.object("source")] if "source" in item else []), *_parts(item)])
-    if not any(turn.speaker == "customer" for turn in said):
+    source = item.optional_object("source")
+    begun = _SPEAKERS.get(source.optional_object("author").optional_text("type") or "") == "customer"
+    subject = begun and not said and html_to_text(source.optional_text("subject") or "").strip()
+    if not subject and not any(turn.speaker == "customer" for turn in said):
         return Ignored(system=SYSTEM, why="the customer has said nothing in words", ticket_id=ticket_id)
     return _contact(item, fields, said, "ticket", f"{SYSTEM}:conversation:{ticket_id}")
 

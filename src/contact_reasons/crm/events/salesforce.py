@@ -1,7 +1,8 @@
 """Salesforce: change events of cases (Change Data Capture), cases as records, and gap events.
 
 A change event is read bare (``{"ChangeEventHeader": …}``) or as a subscriber of the streaming API gets it (``{"data": {"payload": …}}``). An UPDATE holds
-only what changed, and long texts as differences, so the case is fetched.
+only what changed, and long texts as differences, so the case is fetched. Decoded from Avro (Pub/Sub API) it holds every field, null where nothing changed,
+and ``changedFields`` are bitmaps: there a field counts as changed if it has a value.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def read_event(payload: Any, fields: FieldMap, headers: Mapping[str, str]) -> tu
     ids = _case_ids(header)
     if ids is None:
         return (Ignored(system=SYSTEM, why="the event names no single cases: query the cases", lost=True),)
-    if change == "UPDATE" and not {*header.texts("changedFields"), *event.values} & {*_TEXT_FIELDS}:
+    if change == "UPDATE" and not any(name in event or name in header.texts("changedFields") for name in _TEXT_FIELDS):
         return (Ignored(system=SYSTEM, why="neither subject nor description changed", ticket_id=ids[0]),)
     prefix = f"{SYSTEM}:{header.key('transactionKey')}:{header.key('sequenceNumber')}"
     if change == "CREATE":

@@ -77,6 +77,8 @@ def read_event(payload: Any, fields: FieldMap, headers: Mapping[str, str]) -> tu
             return (Ignored(system=SYSTEM, why="the comment is an agent's note", ticket_id=ticket_id),)
         if _by_staff(comment, detail):
             return (Ignored(system=SYSTEM, why="the comment is an agent's", ticket_id=ticket_id),)
+        if not (comment.optional_text("body") or "").strip():
+            return (Ignored(system=SYSTEM, why="the comment holds no words", ticket_id=ticket_id),)
         text, created_at, said = comment.optional_text("body"), event.time("time"), "replied"
     via = detail.optional_object("via")
     channel, warnings = fields.arrival(via.optional_text("channel"), CHANNELS, "detail.via.channel")
@@ -140,7 +142,7 @@ def read_ticket(answer: Any, fields: FieldMap, fetch: NeedsFetch | None) -> Even
     whole = Payload.of(answer)
     ticket = whole.object("ticket") if "ticket" in whole else whole
     ticket_id = ticket.id("id")
-    if fetch is None and ticket.optional_bool("is_public") is False:
+    if (fetch is None or fetch.contact is None) and ticket.optional_bool("is_public") is False:
         return Ignored(system=SYSTEM, why="the ticket has no public comment", ticket_id=ticket_id)
     via = ticket.optional_object("via")
     channel, warnings = fields.arrival(via.optional_text("channel"), CHANNELS, "ticket.via.channel")
