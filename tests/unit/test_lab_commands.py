@@ -223,3 +223,27 @@ def test_the_pictures_of_the_pages_are_those_of_the_sample() -> None:
     }
     for name, picture in pictures.items():
         assert (ROOT / "docs" / "how-to" / f"{name}.svg").read_text(encoding="utf-8") == picture.svg + "\n"
+
+
+def test_an_unreadable_time_leaves_the_days_of_other_rows_as_they_are(tmp_path: Path) -> None:
+    lines = ["2026-07-01T23:30:00-05:00,delivery.late,chat", "2026-07-02T08:00:00-05:00,delivery.late,chat"]
+    days = []
+    for name, more in (("whole.csv", []), ("spoilt.csv", ["nonsense,delivery.late,chat"])):
+        (tmp_path / name).write_text("\n".join(["created_at,reason,channel", *lines, *more]) + "\n")
+        days.append(friction_file(tmp_path / name, prices=Prices.load()).found.period)
+    assert days[0] == days[1]
+    assert str(days[0]) == "2026-07-01 to 2026-07-02"
+
+
+def test_where_all_reasons_have_few_tickets_the_ledger_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "few.csv"
+    path.write_text("created_at,reason,channel\n2026-07-01,delivery.late,chat\n2026-07-02,billing.refund,chat\n")
+    assert "All 2 were left out, as each has too few tickets to be judged." in run("friction", str(path))
+    assert "All 2 were left out" in str(friction_file(path, prices=Prices.load()).found)
+
+
+def test_a_ledger_of_a_file_with_another_delimiter_names_the_option(tmp_path: Path) -> None:
+    path = tmp_path / "semicolons.csv"
+    path.write_text("created_at;reason;channel\n2026-07-01;delivery.late;chat\n")
+    with pytest.raises(BatchError, match=r"no column 'reason'.*--delimiter"):
+        friction_file(path, prices=Prices.load())

@@ -147,7 +147,7 @@ def friction_file(
     file = read_columns(
         source,
         [name for name in FRICTION_ROLES if name not in chosen],
-        [column for column in chosen.values() if column],
+        [*(name for name in ("reason", "created_at") if name not in chosen), *filter(None, chosen.values())],
         delimiter=delimiter,
         encoding=encoding,
         progress=progress,
@@ -181,7 +181,7 @@ def _typed(policy: RoutingPolicy, name: str, values: Sequence[Any]) -> list[Any]
 
 
 def _read_time(tickets: dict[str, Any], chosen: Mapping[str, str]) -> None:
-    """The time column in place of its texts: ISO 8601 by its own clock; other forms, that `read_times` knows, in UTC."""
+    """The time column in place of its texts: ISO 8601 by its own clock, whatever stands in other rows; other forms, that `read_times` knows, in UTC."""
     column = chosen.get("created_at", "created_at")
     if column not in tickets:
         return
@@ -189,8 +189,20 @@ def _read_time(tickets: dict[str, Any], chosen: Mapping[str, str]) -> None:
         tickets[column] = times_of(tickets[column], column)
     except LabError:
         times, _ = read_times(tickets[column], column=column)
-        plain = [None if time is None else time.replace(tzinfo=None) for time in times]
-        tickets[column] = np.array(plain, dtype="datetime64[s]")
+        tickets[column] = np.array(
+            [_own_clock(value, time) for value, time in zip(tickets[column], times, strict=True)],
+            dtype="datetime64[s]",
+        )
+
+
+def _own_clock(value: Any, read: dt.datetime | None) -> Any:
+    """A time as its text shows it, where that is ISO 8601; else as it was read."""
+    if read is None:
+        return None
+    try:
+        return times_of([value], "created_at")[0]
+    except LabError:
+        return np.datetime64(read.replace(tzinfo=None), "s")
 
 
 def _numbers(values: Sequence[Any], column: str, rows: Sequence[int]) -> npt.NDArray[np.float64]:

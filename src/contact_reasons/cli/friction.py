@@ -152,7 +152,7 @@ def _where(reason: str) -> dict[str, str]:
 
 
 def _show(found: Friction, by: str) -> None:
-    from contact_reasons.lab.summary import money_range, top_rows
+    from contact_reasons.lab.summary import few_tickets_text, money_range, top_rows
 
     top, period = found.top(by), found.period
     print_line(
@@ -175,7 +175,7 @@ def _show(found: Friction, by: str) -> None:
     if top.tied:
         print_line(f"{top.tied} more cost exactly as much as the last.")
     if top.small:
-        print_line(f"{top.small} dearer ones were left out, as they have too few tickets.")
+        print_line(few_tickets_text(top))
     if top.without_reason:
         print_line(f"Tickets without a reason make {top.without_reason:.1%} of the cost.")
     out.print()

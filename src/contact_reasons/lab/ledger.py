@@ -38,7 +38,7 @@ class Top(NamedTuple):
     tied : int
         Others that cost exactly as much as the last.
     small : int
-        Cells left out for having few tickets, and so dear that they would have been among these.
+        Cells left out for having few tickets, and dearer than the last of these; where there are none, all that were left out.
     without_reason : float
         Share of the cost of tickets whose reason is not known, which are no candidates.
     """
@@ -158,7 +158,7 @@ class Friction:
         reached = np.flatnonzero(np.cumsum(share[rows]) >= _HALF)
         n = min(max(least, int(reached[0]) + 1 if len(reached) else most), most, len(rows))
         chosen, cost = rows[:n], table["cost_likely"]
-        last = cost[chosen[-1]] if n else np.inf
+        last = cost[chosen[-1]] if n else -np.inf
         return Top(
             {name: column[chosen] for name, column in table.items()},
             float(share[chosen].sum()),

@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from contact_reasons.lab.ledger import Friction, Top
     from contact_reasons.lab.outcome import Compared, Replay
 
-__all__ = ["columns_text", "cost_titles", "friction_text", "money", "money_range", "replay_text", "top_rows"]
+__all__ = [
+    "columns_text",
+    "cost_titles",
+    "few_tickets_text",
+    "friction_text",
+    "money",
+    "money_range",
+    "replay_text",
+    "top_rows",
+]
 
 _SHOWN = 8
 _UNKNOWN = (None, None, None)
@@ -138,6 +147,13 @@ def top_rows(found: Friction, top: Top) -> list[list[str]]:
     return rows
 
 
+def few_tickets_text(top: Top) -> str:
+    """How many were left out for having few tickets."""
+    if len(top.rows["tickets"]):
+        return f"{top.small} dearer ones were left out, as they have too few tickets."
+    return f"All {top.small} were left out, as each has too few tickets to be judged."
+
+
 def friction_text(found: Friction) -> str:
     """The figures of a ledger, the reasons that matter most first."""
     period, top = found.period, found.top()
@@ -150,7 +166,7 @@ def friction_text(found: Friction) -> str:
     if top.tied:
         lines.append(f"{top.tied} more cost exactly as much as the last.")
     if top.small:
-        lines.append(f"{top.small} dearer ones were left out, as they have too few tickets.")
+        lines.append(few_tickets_text(top))
     if top.without_reason:
         lines.append(f"Tickets without a reason make {top.without_reason:.1%} of the cost.")
     return "\n".join([*lines, *found.notes])
