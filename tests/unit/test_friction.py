@@ -165,8 +165,8 @@ def test_tickets_without_date_or_cost_are_refused_and_listed() -> None:
     assert (found.tickets, found.counted, found.refused) == (4, 1, 3)
     assert found.tables["refused"]["row"].tolist() == [1, 2, 3]
     assert found.tables["refused"]["cause"].tolist() == [
-        "there is no date",
-        "there is no date",
+        "there is no date, or none that can be read",
+        "there is no date, or none that can be read",
         "there is no cost: neither a value nor a channel",
     ]
 

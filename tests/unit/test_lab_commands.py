@@ -247,3 +247,11 @@ def test_a_ledger_of_a_file_with_another_delimiter_names_the_option(tmp_path: Pa
     path.write_text("created_at;reason;channel\n2026-07-01;delivery.late;chat\n")
     with pytest.raises(BatchError, match=r"no column 'reason'.*--delimiter"):
         friction_file(path, prices=Prices.load())
+
+
+def test_tickets_in_no_figure_of_the_ledger_are_told_with_their_cause(tmp_path: Path) -> None:
+    file = tmp_path / "tickets.csv"
+    lines = QUARTER.read_text().splitlines()[:5]
+    moment = dict(zip(lines[0].split(","), lines[1].split(","), strict=True))["created_at"]
+    file.write_text("\n".join([lines[0], lines[1].replace(moment, ""), *lines[2:]]) + "\n")
+    assert "1 refused: there is no date, or none that can be read" in run("friction", str(file))

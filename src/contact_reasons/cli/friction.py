@@ -18,6 +18,7 @@ from contact_reasons.cli.replay import (
     LastOption,
     PictureOption,
     PricesOption,
+    print_refused,
     print_unreadable,
 )
 from contact_reasons.errors import BatchError
@@ -171,7 +172,9 @@ def _show(found: Friction, by: str) -> None:
     for row in rows:
         table.add_row(*(escape(row[i]) for i in shown))
     out.print(table)
-    print_line(f"\nThese {len(rows)} cover {top.covered:.1%} of the cost.")
+    out.print()
+    if rows:
+        print_line(f"These {len(rows)} cover {top.covered:.1%} of the cost.")
     if top.tied:
         print_line(f"{top.tied} more cost exactly as much as the last.")
     if top.small:
@@ -179,6 +182,7 @@ def _show(found: Friction, by: str) -> None:
     if top.without_reason:
         print_line(f"Tickets without a reason make {top.without_reason:.1%} of the cost.")
     out.print()
+    print_refused(found.tables["refused"])
     for note in found.notes:
         out.print(f"[yellow]note:[/yellow] {escape(note)}", soft_wrap=True, highlight=False)
     out.print()

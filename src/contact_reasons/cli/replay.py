@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +23,16 @@ if TYPE_CHECKING:
     from contact_reasons.batch.readers import Reject
     from contact_reasons.lab.outcome import Replay
 
-__all__ = ["ColumnOption", "FirstOption", "LastOption", "PictureOption", "PricesOption", "print_unreadable", "replay"]
+__all__ = [
+    "ColumnOption",
+    "FirstOption",
+    "LastOption",
+    "PictureOption",
+    "PricesOption",
+    "print_refused",
+    "print_unreadable",
+    "replay",
+]
 
 _SHOWN = 12
 _CHANGE = "cost_change_with_follow_up"
@@ -166,12 +176,7 @@ def _show_moves(found: Replay) -> None:
         table.add_row(_plain(name), f"{old:,} ({old / share:.0%})", f"{new:,} ({new / share:.0%})", f"{change:+,}")
     out.print(table)
     out.print()
-    refused = found.tables["refused"]
-    causes = sorted(
-        {cause: int((refused["cause"] == cause).sum()) for cause in refused["cause"]}.items(), key=lambda x: -x[1]
-    )
-    for cause, count in causes[:5]:
-        out.print(f"[yellow]{count:,} refused:[/yellow] {escape(cause)}", soft_wrap=True, highlight=False)
+    print_refused(found.tables["refused"])
 
 
 def _show_rules(found: Replay) -> None:
@@ -244,6 +249,12 @@ def print_unreadable(rejects: Sequence[Reject]) -> None:
         err.print(f"[yellow]{len(rejects):,} rows could not be read and are in no figure:[/yellow]", highlight=False)
     for reject in rejects[:5]:
         err.print(f"  row {reject.row}: {escape(reject.cause)}", soft_wrap=True, highlight=False)
+
+
+def print_refused(refused: Mapping[str, Any]) -> None:
+    """How many tickets are in no figure, by the most frequent causes."""
+    for cause, count in collections.Counter(refused["cause"].tolist()).most_common(5):
+        out.print(f"[yellow]{count:,} refused:[/yellow] {escape(cause)}", soft_wrap=True, highlight=False)
 
 
 def _plain(channel: Any) -> str:

@@ -166,7 +166,9 @@ def _costs(
 def _refused(times: npt.NDArray[np.datetime64], no_cost: BoolArray) -> Table:
     no_time = np.isnat(times)
     rows = np.flatnonzero(no_time | no_cost)
-    causes = np.array(["there is no cost: neither a value nor a channel", "there is no date"], dtype=object)
+    causes = np.array(
+        ["there is no cost: neither a value nor a channel", "there is no date, or none that can be read"], dtype=object
+    )
     return {"row": rows, "cause": causes[no_time[rows].astype(np.int64)]}
 
 
