@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 import contact_reasons as cr
 from contact_reasons.classifier import ReasonModel
+from contact_reasons.classifier.chances import CalibrationMap
 from contact_reasons.classifier.features import split_words
-from contact_reasons.classifier.model import CalibrationMap
 from contact_reasons.confidence import Thresholds, label_rows
 from contact_reasons.errors import RecordError
 from contact_reasons.explanation import METHOD, OUT_OF_SCOPE, Explanation, explain_label

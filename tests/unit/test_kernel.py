@@ -13,7 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contact_reasons.classifier import HiddenLayer, ModelArrays, ReasonModel, TokenPrior, Vocabulary, quantise_rows
+from contact_reasons.classifier import (
+    CalibrationMap,
+    HiddenLayer,
+    ModelArrays,
+    ReasonModel,
+    TokenPrior,
+    Vocabulary,
+    quantise_rows,
+)
 from contact_reasons.classifier.engine import ReferenceEngine
 from contact_reasons.classifier.features import count_features, has_words, normalise, split_words
 from contact_reasons.classifier.prior import piece_hash, token_hash
@@ -282,6 +290,38 @@ def test_rows_are_taken_in_any_order_with_zeros_behind(width: int) -> None:
         assert not taken[:, width:].any()
 
 
+@given(
+    values=st.lists(
+        st.one_of(st.floats(-30, 30, width=32), st.sampled_from([0.0, 900.0, -900.0, -1e5])), min_size=2, max_size=9
+    ),
+    texts=st.lists(st.sampled_from([*KNOWN, *ODD[:20], "parcel", "unheard of parcel"]), min_size=1, max_size=4),
+    by=st.builds(
+        CalibrationMap,
+        st.floats(0, 5),
+        st.floats(0, 3),
+        st.floats(0, 3),
+        st.floats(-3, 3),
+        st.sampled_from([0, 0.4, 1]),
+    ),
+    knows_scope=st.booleans(),
+)
+def test_probabilities_are_those_of_the_reference(
+    values: list[float], texts: list[str], by: CalibrationMap, knows_scope: bool
+) -> None:
+    """Whatever the scores: here they are those of the intercept, since no feature weighs anything."""
+    rows, scale = np.zeros((NGRAMS.vocabulary.n_features, len(values)), np.int8), NGRAMS.row_scale
+    arrays = ModelArrays(NGRAMS.vocabulary, rows, scale, np.array(values, np.float32))
+    shape = (len(texts), len(values) - knows_scope)
+    said = []
+    for engine in (kernel_of(arrays), ReferenceEngine(arrays)):
+        proba, in_scope = np.full(shape, np.nan), np.full(len(texts), np.nan)
+        engine.predict(tuple(texts), 0, len(texts), by, proba, in_scope)
+        said.append((proba, in_scope))
+    np.testing.assert_allclose(said[0][0], said[1][0], atol=1e-13, rtol=1e-10)
+    np.testing.assert_allclose(said[0][1], said[1][1], atol=1e-13, rtol=1e-10)
+    np.testing.assert_allclose(said[0][0].sum(axis=1), 1.0)
+
+
 def test_models_of_one_process_share_the_prior_but_not_their_words() -> None:
     other = random_model(hidden=True, seed=1)
     assert_same(other, KNOWN)
@@ -307,6 +347,9 @@ def test_the_kernel_refuses_what_would_lead_it_astray() -> None:
             kernel.score(("a",), start, stop, out, words)
     with pytest.raises(ValueError, match="do not fit"):
         kernel.score(("a",), 0, 1, np.zeros((1, N_COLUMNS + 1), np.float32), words)
+    for n_texts, k, n_scopes in [(1, N_COLUMNS - 2, 1), (1, N_COLUMNS + 1, 1), (2, N_COLUMNS, 1), (1, N_COLUMNS, 2)]:
+        with pytest.raises(ValueError, match="proba and in_scope do not fit"):
+            kernel.predict(("a",), 0, 1, CalibrationMap(), np.zeros((n_texts, k)), np.zeros(n_scopes))
 
 
 def test_the_environment_takes_the_reference_and_its_absence_is_told() -> None:

@@ -179,7 +179,8 @@ static void kr_add_word_rows(const kr_model *m, kr_work *w, const kr_family *wor
     for (size_t h = 0; h < m->hidden; h++) w->hidden[h] += words->inverse_norm * w->word_hidden[h];
 }
 
-static void kr_score(const kr_model *m, kr_work *w, const kr_text *text, float *scores, int32_t *words) {
+/* The scores of a text, left in w->sums. */
+static void kr_score(const kr_model *m, kr_work *w, const kr_text *text, int32_t *words) {
     kr_read(m, w, text);
     int speaks = w->families[0].n + w->families[1].n && w->has_letters;
     words[0] = speaks ? (int32_t)w->n_words : 0;
@@ -199,11 +200,57 @@ static void kr_score(const kr_model *m, kr_work *w, const kr_text *text, float *
         }
         kr_float_sums(m->out, m->width, w->active, w->vector, n_active, w->sums);
     }
-    memcpy(scores, w->sums, m->n_columns * sizeof(float));
 }
 
 static void kr_score_block(const kr_model *m, kr_work *w, const kr_text *texts, size_t n, float *scores, int32_t *words) {
-    for (size_t i = 0; i < n; i++) kr_score(m, w, &texts[i], scores + i * m->n_columns, words + 2 * i);
+    for (size_t i = 0; i < n; i++) {
+        kr_score(m, w, &texts[i], words + 2 * i);
+        memcpy(scores + i * m->n_columns, w->sums, m->n_columns * sizeof(float));
+    }
+}
+
+/* What scores stand for: see CalibrationMap and distribution() in model.py, which this equals up to rounding. */
+typedef struct {
+    double half_words, a, b, c, least_known;
+} kr_map;
+
+static double kr_log_at_least(double value) { return log(value > 1e-300 ? value : 1e-300); }
+
+static void kr_distribution(
+    const kr_map *map, const float *scores, size_t n_columns, size_t k, const int32_t *words, double *proba, double *in_scope
+) {
+    double n = words[0] > 1 ? (double)words[0] : 1.0, factor = n / (n + map->half_words), rest = 0, second = 0;
+    size_t best = 0;
+    for (size_t c = 1; c < k; c++)
+        if (scores[c] > scores[best]) best = c;
+    double top = (double)scores[best] * factor;
+    for (size_t c = 0; c < k; c++) {
+        proba[c] = c == best ? 0.0 : exp((double)scores[c] * factor - top);
+        rest += proba[c];
+        if (proba[c] > second) second = proba[c];
+    }
+    double chance = 1.0, share = 0.0, joint = log1p(rest);
+    if (rest > 0) {
+        double logs = kr_log_at_least(rest), ahead = kr_log_at_least(second) - logs + KR_AHEAD;
+        double odds = map->b * joint - map->a * joint - map->b * logs + map->c;
+        if (ahead > -logs) ahead = -logs;
+        chance = 1.0 / (1.0 + exp(-(odds > ahead ? odds : ahead)));
+        share = (1.0 - chance) / rest;
+    }
+    for (size_t c = 0; c < k; c++) proba[c] *= share;
+    proba[best] = chance;
+    int known = words[0] > 0 && (double)words[1] >= map->least_known * (double)words[0];
+    *in_scope = !known ? 0.0 : n_columns > k ? 1.0 / (1.0 + exp((double)scores[k] - top - joint)) : 1.0;
+}
+
+static void kr_predict_block(
+    const kr_model *m, kr_work *w, const kr_map *map, const kr_text *texts, size_t n, size_t k, double *proba, double *in_scope
+) {
+    int32_t words[2];
+    for (size_t i = 0; i < n; i++) {
+        kr_score(m, w, &texts[i], words);
+        kr_distribution(map, w->sums, m->n_columns, k, words, proba + i * k, in_scope + i);
+    }
 }
 
 static void kr_start(void) {

@@ -69,6 +69,9 @@ cdef extern from "_kernel.h" nogil:
     void kr_work_free(kr_work* work)
     void kr_read(const kr_model* model, kr_work* work, const kr_text* text)
     void kr_weigh(const kr_model* model, kr_work* work, kr_family* family)
+    ctypedef struct kr_map:
+        double half_words, a, b, c, least_known
+    void kr_predict_block(const kr_model* model, kr_work* work, const kr_map* by, const kr_text* texts, size_t n, size_t k, double* proba, double* in_scope)
     void kr_score_block(const kr_model* model, kr_work* work, const kr_text* texts, size_t n, float* scores, int32_t* words)
     uint32_t kr_code(const kr_text* text, size_t i)
     int kr_class(uint32_t code)
@@ -297,23 +300,47 @@ cdef class Kernel:
             raise MemoryError
         return space
 
+    cdef Py_ssize_t _take(self, tuple texts, Py_ssize_t start, Py_ssize_t stop, Workspace space, list kept) except -1:
+        """How many texts from ``start`` on make the next block; the workspace points at them, ``kept`` keeps them alive."""
+        cdef Py_ssize_t n = 0, chars = 0
+        while start + n < stop and n < BLOCK_TEXTS and chars < BLOCK_CHARS:
+            point_at(texts[start + n], kept, &space.texts[n])
+            if space.texts[n].kind != KR_RAW:
+                chars += space.texts[n].length
+            n += 1
+        return n
+
     def score(self, tuple texts, Py_ssize_t start, Py_ssize_t stop, float[:, ::1] scores, int32_t[:, ::1] words):
         """See `contact_reasons.classifier.engine.Engine.score`."""
         cdef Py_ssize_t rows = stop - start
         if not (0 <= start <= stop <= len(texts)) or scores.shape[0] != rows or words.shape[0] != rows or words.shape[1] != 2 or scores.shape[1] != self.n_columns:
             raise ValueError("texts, scores and words do not fit each other")
         cdef Workspace space = self._workspace()
-        cdef Py_ssize_t n, at = start, chars
+        cdef Py_ssize_t n, at = start
         cdef list kept
         while at < stop:
-            n, chars, kept = 0, 0, []
-            while at + n < stop and n < BLOCK_TEXTS and chars < BLOCK_CHARS:
-                point_at(texts[at + n], kept, &space.texts[n])
-                if space.texts[n].kind != KR_RAW:
-                    chars += space.texts[n].length
-                n += 1
+            kept = []
+            n = self._take(texts, at, stop, space, kept)
             with nogil:
                 kr_score_block(&self.model, &space.work, space.texts, n, &scores[at - start, 0], &words[at - start, 0])
+            at += n
+        self.idle.append(space)
+
+    def predict(self, tuple texts, Py_ssize_t start, Py_ssize_t stop, calibration, double[:, ::1] proba, double[::1] in_scope):
+        """See `contact_reasons.classifier.engine.Engine.predict`."""
+        cdef Py_ssize_t rows = stop - start, k = proba.shape[1]
+        if not (0 <= start <= stop <= len(texts)) or proba.shape[0] != rows or in_scope.shape[0] != rows or not (0 < k <= self.n_columns <= k + 1):
+            raise ValueError("texts, proba and in_scope do not fit each other")
+        cdef kr_map by
+        by.half_words, by.a, by.b, by.c, by.least_known = calibration
+        cdef Workspace space = self._workspace()
+        cdef Py_ssize_t n, at = start
+        cdef list kept
+        while at < stop:
+            kept = []
+            n = self._take(texts, at, stop, space, kept)
+            with nogil:
+                kr_predict_block(&self.model, &space.work, &by, space.texts, n, k, &proba[at - start, 0], &in_scope[at - start])
             at += n
         self.idle.append(space)
 

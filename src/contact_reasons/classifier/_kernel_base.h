@@ -50,6 +50,7 @@ static inline unsigned KR_COUNT_ZEROS(uint64_t x) {
 #define KR_WORD_IDS 64 /* no word of 16 characters has more features */
 #define KR_CHUNK 64
 #define KR_LOGS 256
+#define KR_AHEAD 1e-4 /* log-odds by which the best reason stays ahead of the second */
 
 /* Classes of a code point. */
 #define KR_WORD 1

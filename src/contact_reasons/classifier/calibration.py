@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize
 
+from contact_reasons.classifier.chances import CalibrationMap
 from contact_reasons.classifier.features import Vocabulary, count_known_words, count_words
-from contact_reasons.classifier.model import CalibrationMap
 
 __all__ = ["ABSENT", "Mix", "fit_calibration", "fit_mix", "least_known_share"]
 

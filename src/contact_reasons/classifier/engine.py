@@ -15,12 +15,14 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from contact_reasons.classifier.chances import CalibrationMap, distribution
 from contact_reasons.classifier.features import Vocabulary, count_features, count_known_words, count_words, has_words
 from contact_reasons.classifier.prior import TokenPrior
 
 __all__ = ["Engine", "HiddenLayer", "ModelArrays", "ReferenceEngine", "SlowPathWarning", "make_engine", "quantise_rows"]
 
 Float32Array = npt.NDArray[np.float32]
+FloatArray = npt.NDArray[np.float64]
 Int8Array = npt.NDArray[np.int8]
 
 _QUANTISED_AT_ONCE = 1024
@@ -180,6 +182,27 @@ class Engine(Protocol):
             of the vocabulary.
         """
 
+    def predict(
+        self,
+        texts: tuple[str, ...],
+        start: int,
+        stop: int,
+        calibration: CalibrationMap,
+        proba: FloatArray,
+        in_scope: FloatArray,
+    ) -> None:
+        """Write the distribution that the scores of ``texts[start:stop]`` stand for; see `distribution`.
+
+        Parameters
+        ----------
+        texts : tuple of str
+        start, stop : int
+        calibration : CalibrationMap
+        proba : ndarray of float64, shape (stop - start, k)
+        in_scope : ndarray of float64, shape (stop - start,)
+            0 for a text without a word worth labelling, or with too few known ones.
+        """
+
 
 class ReferenceEngine:
     """Scores in plain NumPy, text by text: what the kernel is checked against.
@@ -204,6 +227,22 @@ class ReferenceEngine:
         """See `Engine.score`."""
         for row in range(stop - start):
             scores[row], words[row] = self._score_one(texts[start + row])
+
+    def predict(
+        self,
+        texts: tuple[str, ...],
+        start: int,
+        stop: int,
+        calibration: CalibrationMap,
+        proba: FloatArray,
+        in_scope: FloatArray,
+    ) -> None:
+        """See `Engine.predict`."""
+        scores = np.empty((stop - start, len(self._arrays.intercept)), dtype=np.float32)
+        words = np.empty((stop - start, 2), dtype=np.int32)
+        self.score(texts, start, stop, scores, words)
+        proba[:], in_scope[:] = distribution(scores, words[:, 0], proba.shape[1], calibration)
+        in_scope *= (words[:, 0] > 0) & (words[:, 1] >= calibration.least_known * words[:, 0])
 
     def _score_one(self, text: str) -> tuple[npt.NDArray[np.float64], tuple[int, int]]:
         arrays = self._arrays

@@ -12,18 +12,12 @@ from sklearn.exceptions import NotFittedError
 
 from contact_reasons.classifier.archive import Encoder, NeighbourLabels, PriorEncoder, encode
 from contact_reasons.classifier.calibration import Mix, fit_calibration, fit_mix, least_known_share
+from contact_reasons.classifier.chances import CalibrationMap, ReasonProbabilities
 from contact_reasons.classifier.engine import HiddenLayer, ModelArrays, quantise_rows
 from contact_reasons.classifier.features import Vocabulary, count_features, count_words
 from contact_reasons.classifier.folds import distinct, fold_keys, stratified_folds
 from contact_reasons.classifier.hidden import softmax
-from contact_reasons.classifier.model import (
-    CalibrationMap,
-    ReasonModel,
-    ReasonProbabilities,
-    as_list,
-    as_texts,
-    primary_index,
-)
+from contact_reasons.classifier.model import ReasonModel, as_list, as_texts, primary_index
 from contact_reasons.classifier.parts import (
     Parts,
     PartSettings,
