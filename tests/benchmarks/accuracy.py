@@ -99,7 +99,7 @@ def few_shots(run: Run) -> dict[str, Any]:
             train, archive = few_shot(data.train, seed)
             folder = few_shot_folder(run, data.name, peer.name, seed)
             unlabelled = archive if peer.name == "ours_teacher" else []
-            answer = run.train(core, peer, train, data.test.texts, folder, seed, unlabelled)
+            answer = run.train([core], peer, train, data.test.texts, folder, seed, unlabelled)
             if answer is None:
                 return
             answers[peer.name, seed] = answer

@@ -180,6 +180,12 @@ def speed_lines(section: dict[str, Any], *, with_chart: bool) -> list[str]:
             f"Two threads label {threads['ratio']:.2f} times as many contacts as one "
             f"({number(threads['two_per_second'])} and {number(threads['one_per_second'])} a second, on two cores)."
         )
+    training = section.get("training", {"seconds": {}})
+    if training["seconds"]:
+        each = "; ".join(f"{PEERS[name].title} {seconds:.0f} s" for name, seconds in training["seconds"].items())
+        lines.append(
+            f"Training with defaults on all {training['cores']} cores, calibration and scope included, nothing else running: {each}."
+        )
     whole = section["handle"]
     lines += [
         f"A whole contact through `Pipeline.handle` of the retail pack (cleaning, model, thresholds, routing; {whole['characters_per_text']:.0f} characters on average) takes "

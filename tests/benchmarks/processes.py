@@ -77,12 +77,12 @@ class Worker:
         self.errors.close()
 
 
-def run_job(core: int, command: str, job: dict[str, Any], folder: Path) -> dict[str, Any]:
+def run_job(at: Sequence[int], command: str, job: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The answer of a worker that does one job."""
     with tempfile.NamedTemporaryFile("w", suffix=".json", dir=folder, encoding="utf-8") as file:
         json.dump(job, file)
         file.flush()
-        with Worker([core], command, file.name) as worker:
+        with Worker(at, command, file.name) as worker:
             return worker.first
 
 

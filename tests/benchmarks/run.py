@@ -9,7 +9,7 @@ import platform
 import re
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -114,15 +114,22 @@ class Run:
 
         def one(core: int, part: int) -> None:
             job = {"cache": str(self.work / "vectors"), "part": str(part), "texts": by_length[part :: len(cores())]}
-            self.encoding_seconds += run_job(core, "encode", job, self.work)["seconds"]
+            self.encoding_seconds += run_job([core], "encode", job, self.work)["seconds"]
 
         on_all_cores(one, range(len(cores())))
         self.say(f"{len(texts) / self.encoding_seconds:,.0f} texts a second and core")
 
     def train(
-        self, core: int, peer: Peer, train: Texts, test: list[str], folder: Path, seed: int, unlabelled: list[str]
+        self,
+        at: Sequence[int],
+        peer: Peer,
+        train: Texts,
+        test: list[str],
+        folder: Path,
+        seed: int,
+        unlabelled: list[str],
     ) -> dict[str, Any] | None:
-        """Train in a process of its own; its choice, seconds and predictions for the test texts. None if it failed."""
+        """Train in a process of its own on some cores; its choice, seconds and predictions for the test texts. None if it failed."""
         job = {
             "peer": peer.name,
             "train": train,
@@ -133,7 +140,7 @@ class Run:
             "unlabelled": unlabelled,
         }
         try:
-            return run_job(core, "train", job, self.work)
+            return run_job(at, "train", job, self.work)
         except WorkerError as error:
             self.fail(peer, error)
             return None
@@ -143,7 +150,7 @@ class Run:
         key = (peer.name, data.name)
         if key not in self._trained:
             folder = self.model_folder(peer, data.name)
-            answer = self.train(core, peer, data.train, data.test.texts, folder, 0, [])
+            answer = self.train([core], peer, data.train, data.test.texts, folder, 0, [])
             if answer is None:
                 return None
             self._trained[key] = answer

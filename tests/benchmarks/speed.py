@@ -49,6 +49,7 @@ def speed(run: Run) -> dict[str, Any]:
         "python_start_seconds": python_start(run.rounds),
         "peers": found,
         "two_threads": two_threads(run, peers, data, file),
+        "training": training(run, peers, data),
         "handle": handle(run, core),
         "left_out": run.left_out,
         "stamp": run.stamp(run.our_full_models([data.name])),
@@ -155,6 +156,18 @@ def two_threads(run: Run, peers: list[Peer], data: DataSet, file: Path) -> dict[
         "two_per_second": n_texts / statistics.median(two for _, two in pairs),
         "ratio": statistics.median(one / two for one, two in pairs),
     }
+
+
+def training(run: Run, peers: list[Peer], data: DataSet) -> dict[str, Any]:
+    """Seconds of our training with defaults on all cores, nothing else running."""
+    found = {}
+    for peer in peers:
+        if peer.name.startswith("ours"):
+            folder = run.work / "training" / peer.name
+            answer = run.train(cores(), peer, data.train, data.test.texts[:1], folder, 0, [])
+            assert answer is not None  # ours may not fail
+            found[peer.name] = answer["training_seconds"]
+    return {"cores": len(cores()), "seconds": found}
 
 
 def handle(run: Run, core: int) -> dict[str, Any]:
