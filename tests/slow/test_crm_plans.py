@@ -1,4 +1,4 @@
-"""Plans of updates on simulated CRMs: many versions of taxonomies."""
+"""Exports read back and plans of updates on simulated CRMs: many taxonomies, many versions of them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ from hypothesis import given, settings
 
 from contact_reasons.crm.exports import SYSTEMS
 from contact_reasons.taxonomy import Taxonomy
-from tests.unit.test_crm_exports import check_plans, versions
+from tests.unit.test_crm_exports import any_taxonomy, check_plans, check_read_back, versions
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@given(taxonomy=any_taxonomy())
+@settings(max_examples=300)
+def test_many_exports_read_back_are_the_taxonomy(system: str, taxonomy: Taxonomy) -> None:
+    check_read_back(system, taxonomy)
 
 
 @pytest.mark.parametrize("variant", [False, True])
