@@ -12,7 +12,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -20,11 +20,10 @@ from contact_reasons.batch.connections import database_name, open_database
 from contact_reasons.batch.lines import has_surrogates
 from contact_reasons.batch.readers import Chunk
 from contact_reasons.batch.tables import ID_NAMES, MAX_TEXT_CHARS, LabelTable, RejectedTicket, TicketTable, id_kind
-from contact_reasons.batch.tasks import LabelTask, absolute_pack, absolute_path, choose_inputs
+from contact_reasons.batch.tasks import LabelTask, absolute_pack, absolute_path
 from contact_reasons.bundle import shipped_turns
 from contact_reasons.errors import DatabaseError, nearest, shorten
 from contact_reasons.pipeline import Pipeline
-from contact_reasons.records import LABEL_INPUTS
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -163,6 +162,7 @@ def label_database(
         unknown_as_missing=unknown_as_missing,
         text_column=text_column,
         subject_column=subject_column,
+        inputs=dict(inputs or {}),
     )
     target = database if into_database is None else into_database
     with (
@@ -170,9 +170,7 @@ def label_database(
         open_database(target, create=into_database is not None) as write,
     ):
         tickets = TicketTable(read, id_column, table=table, query=query)
-        chosen = choose_inputs(task.rules, tickets, inputs or {}, by_model=LABEL_INPUTS)
-        task = replace(task, inputs=chosen)
-        tickets.require(task.needed)
+        task = task.bound(tickets)
         names = [prefix + name for name in (_HASH, *_VERSIONS)]
         labels = LabelTable(write, into, id_column, task.added | dict.fromkeys(names, "string"), names)
         return _Job(tickets, labels, task, relabel).run(chunk_rows, progress)
@@ -330,7 +328,6 @@ class _Job:
     def _report(self, seconds: float) -> DatabaseReport:
         totals, labels = self.totals, self.labels
         listed = totals["rejected"] > self.causes[_NO_ID]
-        by_model = (*self.task.inputs, *LABEL_INPUTS)
         return DatabaseReport(
             source=self.tickets.name,
             out=f"table {labels.name} of {database_name(labels.engine)}",
@@ -345,8 +342,8 @@ class _Job:
             reject_causes=dict(self.causes.most_common(50)),
             seconds=round(seconds, 3),
             rows_per_second=round(totals["read"] / seconds, 1),
-            inputs=dict(self.task.inputs),
-            inputs_missing=[name for name in self.task.rules.inputs if name not in by_model],
+            inputs=dict(self.task.read),
+            inputs_missing=self.task.missing,
             counts={
                 name: dict(sorted(tally.items(), key=lambda item: (-item[1], item[0])))
                 for name, tally in self.tallies.items()

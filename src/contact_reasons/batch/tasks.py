@@ -27,7 +27,6 @@ __all__ = [
     "Task",
     "absolute_pack",
     "absolute_path",
-    "choose_inputs",
     "stamp_of",
 ]
 
@@ -202,7 +201,7 @@ class RoutingTask(Task):
         """Policy inputs that do not come from the file."""
 
     def bound(self, source: Columns) -> Self:
-        chosen = choose_inputs(self.rules, source, self.inputs, by_model=self.by_model)
+        chosen = _choose_inputs(self.rules, source, self.inputs, by_model=self.by_model)
         return super(RoutingTask, replace(self, inputs=chosen)).bound(source)
 
     @property
@@ -441,7 +440,7 @@ def absolute_path(path: str | Path | None) -> str | None:
     return None if path is None else str(Path(path).resolve())
 
 
-def choose_inputs(
+def _choose_inputs(
     policy: RoutingPolicy, source: Columns, chosen: Mapping[str, str], *, by_model: Sequence[str]
 ) -> dict[str, str]:
     """Column of each policy input: as chosen, else the column of that very name, if there is one.
