@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from contact_reasons.bundle import read_bundle
 from contact_reasons.errors import PolicyError
+from contact_reasons.journal import check_finished
 from contact_reasons.pipeline import check_sound, load_pipeline
 from contact_reasons.resources import PackFiles, pack_files, pack_names
 from contact_reasons.routing import RoutingPolicy
@@ -36,6 +37,7 @@ def check_place(path: str) -> Iterator[str]:
         read_bundle(place)
     else:
         files = pack_files(path)
+        check_finished(files.taxonomy.parent)
         yield from _check_file(files.taxonomy)
         yield from _check_file(files.policy)
         shipped = path in pack_names()

@@ -25,6 +25,7 @@ FLOORS = {
     "text": 1,
     "resources": 1,
     "schema": 1,
+    "journal": 1,
     "taxonomy": 2,
     "classifier": 3,
     "routing": 3,

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import contact_reasons as cr
+from contact_reasons.crm.exports import export_taxonomy, write_folder
 from contact_reasons.errors import MigrationError, PolicyError
 from contact_reasons.references import find_references, migrate_pack
 from contact_reasons.references.policy import policy_references
@@ -347,6 +348,37 @@ def test_without_a_place_to_write_nothing_is_written(shop: tuple[Path, Migration
     assert {path: path.read_bytes() for path in shop[0].parent.rglob("*") if path.is_file()} == before
 
 
+def test_copies_of_the_old_version_and_what_was_exported_from_it_stay(shop: tuple[Path, Migration]) -> None:
+    """What a CRM was made from is needed to plan its change, and the old version to relabel tickets later."""
+    folder, known = shop
+    write_folder(export_taxonomy(known.old, "zendesk"), folder / "crm")
+    (folder / "taxonomy-1.yaml").write_text(known.old.to_yaml())
+    (folder / "more" / "texts").mkdir(parents=True)
+    (folder / "more" / "taxonomy.yaml").write_text(known.old.to_yaml())
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    done = migrate_pack(folder, known, in_place=True)
+    assert {"taxonomy.yaml", "more/taxonomy.yaml"} <= set(done.updated)
+    for path in (folder / "taxonomy-1.yaml", *(folder / "crm").rglob("*.*")):
+        assert path.read_bytes() == before[path]
+    said = {one.file: (one.kind, one.do[:60]) for one in done.references if one.file.startswith(("crm/", "taxonomy-1"))}
+    assert said == {
+        "crm/taxonomy.yaml": ("export", "plan the change there with `contact-reasons export plan`, --"),
+        "taxonomy-1.yaml": ("taxonomy", ""),
+    }
+
+
+def test_codes_are_found_in_programs_and_queries_too(shop: tuple[Path, Migration]) -> None:
+    folder, known = shop
+    (folder / "report.sql").write_text("SELECT 1 FROM t WHERE tag = 'cr_ship__late' OR reason = 'misc.fax'\n")
+    (folder / "send.py").write_text("CODE = 'bill__a'\n")
+    found = [one for one in find_references(known, folder) if one.file in ("report.sql", "send.py")]
+    assert [(one.names, one.new, one.needs_judgement) for one in found] == [
+        ("cr_ship__late", ("cr_ship__late", "cr_ship__stolen"), True),
+        ("misc.fax", (), True),
+        ("bill__a", ("bill__one",), True),
+    ]
+
+
 def test_in_place_twice_is_once_and_keeps_every_file(shop: tuple[Path, Migration], tmp_path: Path) -> None:
     names = sorted(path.name for path in shop[0].rglob("*"))
     migrate_pack(shop[0], shop[1], in_place=True)
@@ -378,7 +410,7 @@ def test_a_failure_while_writing_leaves_no_folder(
     def fail(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("contact_reasons.references.update._write", fail)
+    monkeypatch.setattr(Path, "write_bytes", fail)
     with pytest.raises(MigrationError, match="No space left on device; check rights and space"):
         migrate_pack(shop[0], shop[1], out=tmp_path / "shop-2")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["migration.yaml", "new.yaml", "old.yaml", "shop"]

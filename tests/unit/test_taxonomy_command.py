@@ -84,7 +84,7 @@ def test_migrate_updates_a_pack_in_a_new_folder_or_shows_what_it_would_do(files:
     (texts / "training.jsonl").write_text('{"text": "x", "reason": "bill.a"}\n')
     assert '+{"text": "x", "reason": "bill.one"}' in run("taxonomy migrate --pack pack --migration m.yaml")
     assert "bill.a" in (texts / "training.jsonl").read_text()
-    assert "Updated: 1 places in texts/training.jsonl" in run(
+    assert "Updated: 1 place in texts/training.jsonl" in run(
         "taxonomy migrate --pack pack --migration m.yaml --out pack-2"
     )
     (texts / "training.jsonl").write_text('{"text": "x", "reason": "ship.late"}\n' * 5)

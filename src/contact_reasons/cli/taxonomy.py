@@ -232,15 +232,21 @@ def _show_pack(found: MigratedPack, *, written: bool, as_json: bool) -> None:
     if not written:
         print_line(found.diff.rstrip("\n") or "Nothing to update.")
     for one in found.references:
-        if one.kind == "migration":
+        if one.kind in ("migration", "taxonomy") and not one.do and one.file not in found.updated:
             print_line(str(one))
     if found.to_do:
         screen.print("\n[bold]Left to you[/bold]")
         for line in _grouped(found.to_do):
             screen.print(f"[yellow]![/yellow] {escape(line)}", soft_wrap=True, highlight=False)
+    if found.finished:
+        print_line(f"\nFinished a change that was interrupted: {', '.join(found.finished)}")
     if written:
         done = sum(one.edit is not None for one in found.references)
-        print_line(f"\nUpdated: {done:,} places in {', '.join(found.updated) or 'no file'}")
+        print_line(
+            f"\nUpdated: {done:,} {'place' if done == 1 else 'places'} in {', '.join(found.updated) or 'no file'}"
+        )
+        if any(one.kind == "map" and one.edit is not None for one in found.references):
+            print_line("Field maps hold what the CRM holds after its own change: `contact-reasons export plan`")
         if found.left_out:
             print_line(f"Not taken over, to be made again: {', '.join(found.left_out)}")
         print_line(f"Folder: {found.folder}")

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from contact_reasons.errors import MigrationError, PolicyError
+from contact_reasons.journal import check_finished
+from contact_reasons.references.maps import map_references
 from contact_reasons.references.policy import policy_references
 from contact_reasons.references.record import Edit, Reference
 from contact_reasons.taxonomy import Migration, Taxonomy, Verdict
@@ -22,18 +24,23 @@ DERIVED: Final = ("model", "calibration", "training result")
 RESULTS: Final = ("report.json", "report.md", "mislabelled.csv", "MODEL_CARD.md")
 """Files that a training writes."""
 
-_TEXT_FILES: Final = (".csv", ".json", ".jsonl", ".md", ".toml", ".tsv", ".txt", ".xml", ".yaml", ".yml")
+_TEXT_FILES: Final = (
+    ".csv", ".json", ".jsonl", ".md", ".py", ".sql", ".toml", ".tsv", ".txt", ".xml", ".yaml", ".yml",
+)  # fmt: skip
 _MAX_BYTES: Final = 64 * 1024 * 1024
 _WORD: Final = re.compile(r"(?<![\w.])[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)?(?!\w|\.\w)")
 _REASON: Final = re.compile(r'("reason"\s*:\s*)"([^"\\]*)"')
 _TICKETS: Final = (".csv", ".tsv")
+_TAG: Final = "cr_"  # in front of codes, where a system's values are tags
+_EXPORT: Final = "# Contact reasons for "
 
 
 def find_references(migration: Migration, folder: str | Path) -> tuple[Reference, ...]:
     """Every place in a folder that names an old reason that does not simply stay, or was made for the old version.
 
-    Rule files (conditions, promises, tests), labelled texts, taxonomies, models, calibrations, migrations; in other files of text, such as field
-    maps, secondary ids with a dot or ``__``. Files that begin with a dot and files that are no text are not read.
+    Rule files (conditions, promises, tests), labelled texts, the taxonomy, models, calibrations, migrations, field maps of CRMs; in other files of
+    text, secondary ids with a dot or ``__``. Files that begin with a dot and files that are no text are not read. A folder that was exported to a
+    CRM is one reference.
 
     Parameters
     ----------
@@ -48,19 +55,40 @@ def find_references(migration: Migration, folder: str | Path) -> tuple[Reference
     Raises
     ------
     MigrationError
-        If there is no such folder, or a file of it cannot be read.
+        If there is no such folder, a file of it cannot be read, or a change of it was interrupted.
     """
     root = Path(folder)
     if not root.is_dir():
         raise MigrationError(f"{root}: there is no such folder; name the one that holds the pack")
+    check_finished(root)
     found: list[Reference] = []
+    exports: list[Path] = []
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root)
-        if path.is_file() and not any(part.startswith(".") for part in name.parts) and path.suffix in _TEXT_FILES:
+        if any(part.startswith(".") for part in name.parts) or any(one in path.parents for one in exports):
+            continue
+        if path.is_dir() and (one := _export(migration, path, name.as_posix())) is not None:
+            exports.append(path)
+            found += one
+        elif path.is_file() and path.suffix in _TEXT_FILES:
             found += _file_references(migration, path, name.as_posix())
     if any(one.kind == "model" for one in found):
         found = [one for one in found if Path(one.file).name not in RESULTS] + list(_results(root))
     return tuple(sorted(found, key=lambda one: (one.file, one.line)))
+
+
+def _export(migration: Migration, folder: Path, name: str) -> list[Reference] | None:
+    """The reference of a folder that was exported to a CRM; none if it is of another version than the old one; None if it is no export."""
+    readme, sidecar = folder / "README.md", folder / "taxonomy.yaml"
+    if not (readme.is_file() and sidecar.is_file() and (read_text(readme) or "").startswith(_EXPORT)):
+        return None
+    taxonomy = Taxonomy.from_yaml(sidecar)
+    if taxonomy.sha256 != migration.old.sha256:
+        return []
+    why = "says what the CRM was made from, and stays"
+    do = "plan the change there with `contact-reasons export plan`, --now with what the CRM lists now"
+    version = f"{taxonomy.taxonomy_id} {taxonomy.version}"
+    return [Reference(file=f"{name}/taxonomy.yaml", line=1, kind="export", names=version, why=why, do=do)]
 
 
 def _results(root: Path) -> Iterator[Reference]:
@@ -100,13 +128,17 @@ def _file_references(migration: Migration, path: Path, name: str) -> Iterable[Re
     if path.suffix == ".jsonl":
         return _labelled_texts(migration, text, name)
     if path.suffix in (".yaml", ".yml"):
-        found = _yaml_references(migration, text[len(bom) :], name)
+        found = _yaml_references(migration, text[len(bom) :], path, name)
         if found is not None:
             return found if not bom else [_shifted(one, len(bom)) for one in found]
     if path.suffix == ".json":
         known = _json_references(migration, text[len(bom) :], name)
         if known is not None:
             return known
+    if path.suffix in (".yaml", ".yml", ".json"):
+        maps = map_references(text[len(bom) :], name, migration)
+        if maps is not None:
+            return [*(_shifted(one, len(bom)) for one in maps.found), *_mentions(migration, maps.rest, name)]
     return _mentions(migration, text, name)
 
 
@@ -120,7 +152,7 @@ def _shifted(one: Reference, by: int) -> Reference:
 # ------------------------------------------------------------------------------------------------- YAML
 
 
-def _yaml_references(migration: Migration, text: str, name: str) -> list[Reference] | None:
+def _yaml_references(migration: Migration, text: str, path: Path, name: str) -> list[Reference] | None:
     """References of a rule file, a taxonomy or a migration; None for any other file."""
     try:
         data = parse_strict_yaml(text, PolicyError, source=name).data
@@ -130,17 +162,24 @@ def _yaml_references(migration: Migration, text: str, name: str) -> list[Referen
     if {"router", "rules"} <= keys:
         return policy_references(text, name, migration)
     if {"taxonomy_id", "primaries"} <= keys:
-        return _taxonomy(migration, data, name)
+        return _taxonomy(migration, data, path, name)
     if {"migration", "from", "to", "reasons"} <= keys:
         return list(_migration(migration, data, name))
     return None
 
 
-def _taxonomy(migration: Migration, data: dict[str, Any], name: str) -> list[Reference]:
+def _taxonomy(migration: Migration, data: dict[str, Any], path: Path, name: str) -> list[Reference]:
     found = Taxonomy.from_dict(data)
     version = f"{found.taxonomy_id} {found.version}"
     if found.sha256 == migration.new.sha256:
         return []
+    is_packs = path.name == "taxonomy.yaml" and (
+        "/" not in name or any((path.parent / one).exists() for one in ("policy.yaml", "texts"))
+    )
+    if found.sha256 == migration.old.sha256 and not is_packs:
+        return [
+            Reference(file=name, line=1, kind="taxonomy", names=version, why="a copy of the old version, which stays")
+        ]
     if found.sha256 == migration.old.sha256:
         new = (f"{migration.new.taxonomy_id} {migration.new.version}",)
         return [
@@ -243,16 +282,19 @@ def _new_label(line: str, row: dict[str, Any], new: str, start: int) -> Edit:
 def _mentions(migration: Migration, text: str, name: str) -> Iterator[Reference]:
     """Secondary ids, or their codes, in a file of no known kind: nobody here can say what a change would do there."""
     changed = {key: item for key, item in migration.changed.items() if "." in key}
-    known = changed | {reason.replace(".", "__"): verdict for reason, verdict in changed.items()}
+    codes = {reason.replace(".", "__"): verdict for reason, verdict in changed.items()}
+    known = changed | codes | {_TAG + code: verdict for code, verdict in codes.items()}
     for number, line in enumerate(text.split("\n"), 1):
         for word in dict.fromkeys(_WORD.findall(line)):
             if word not in known:
                 continue
             targets = known[word].targets
-            written = tuple(one.replace(".", "__") for one in targets) if "__" in word else targets
-            do = f"write {' or '.join(written) or 'nothing'} where it is read, such as in a CRM, first"
+            tag = _TAG if word.startswith(_TAG) else ""
+            written = tuple(tag + one.replace(".", "__") for one in targets) if "__" in word else targets
+            do = f"write {' or '.join(written)}" if written else "take it out"
+            do += ", together with whatever reads this file"
             if name.endswith(_TICKETS):
-                do = "relabel tickets with `contact-reasons taxonomy migrate`; export field maps again"
+                do = "relabel tickets with `contact-reasons taxonomy migrate`"
             yield Reference(
                 file=name, line=number, kind="other", names=word, new=written, why=_of_verdict(known[word])[0], do=do
             )

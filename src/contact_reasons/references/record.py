@@ -34,7 +34,7 @@ class Reference:
         Relative to the folder, with ``/``.
     line : int
         From 1.
-    kind : {'policy', 'text', 'taxonomy', 'model', 'calibration', 'training result', 'migration', 'other'}
+    kind : {'policy', 'text', 'taxonomy', 'map', 'export', 'model', 'calibration', 'training result', 'migration', 'other'}
     names : str
         The old id or version, as it stands there.
     new : tuple of str

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from contact_reasons.errors import MigrationError, PolicyError
+from contact_reasons.journal import change_files, finish_change, unfinished_change
 from contact_reasons.pipeline import check_sound
 from contact_reasons.references.find import DERIVED, find_references, read_text
 from contact_reasons.references.record import Reference, edited
@@ -36,6 +37,8 @@ class MigratedPack:
         Files of the old version that the new folder does not have: models, calibrations, reports of trainings.
     diff : str
         All updates as a unified diff.
+    finished : tuple of str
+        Files of an earlier change in place that was interrupted and is finished now.
     """
 
     folder: Path
@@ -43,6 +46,7 @@ class MigratedPack:
     updated: tuple[str, ...]
     left_out: tuple[str, ...]
     diff: str
+    finished: tuple[str, ...] = ()
 
     @property
     def to_do(self) -> tuple[Reference, ...]:
@@ -55,6 +59,7 @@ class MigratedPack:
             "folder": str(self.folder),
             "updated": list(self.updated),
             "left_out": list(self.left_out),
+            "finished": list(self.finished),
             "references": [one.as_dict() for one in self.references],
         }
 
@@ -74,7 +79,7 @@ def migrate_pack(
     out : str or Path, optional
         New folder, which must not be there; it appears whole or not at all. Without it and ``in_place``, nothing is written.
     in_place : bool
-        Change the files where they are; what was made from others stays, too.
+        Change the files where they are, all or none; what was made from others stays, too. A change that was killed is finished by the same call.
 
     Raises
     ------
@@ -82,16 +87,18 @@ def migrate_pack(
         If the folder is not there, the new one is, or a file cannot be read or written.
     """
     root = Path(folder)
+    if out is not None and in_place:
+        raise MigrationError("give a new folder or change files in place, not both")
+    finished = _finish(root, migration) if in_place else ()
     references = find_references(migration, root)
     contents = _contents(root, references, migration)
     left_out = tuple(sorted({one.file for one in references if one.kind in DERIVED}))
+    diff = "".join(_diff(root, name, content) for name, content in sorted(contents.items()))
     target = root if out is None else Path(out)
-    if out is not None and in_place:
-        raise MigrationError("give a new folder or change files in place, not both")
     if out is not None and (target.exists() or target.is_symlink() or root.resolve() in target.resolve().parents):
         raise MigrationError(f"{target}: the folder exists, or lies in the one it is made from; choose another --out")
     needed = migration.old_file
-    if in_place and needed is not None and root.resolve() in needed.resolve().parents:
+    if in_place and needed is not None and needed.resolve() in [(root / name).resolve() for name in contents]:
         raise MigrationError(
             f"{needed}: changing the folder in place would replace the old taxonomy, which the migration still needs for tickets; "
             "copy it elsewhere first and draft the migration from the copy"
@@ -99,9 +106,10 @@ def migrate_pack(
     try:
         if out is not None:
             _write_folder(root, target, contents, left_out)
-        elif in_place:
-            for name, content in sorted(contents.items(), key=lambda item: item[0].endswith("taxonomy.yaml")):
-                _write(root / name, content)
+        elif in_place and contents:
+            change_files(
+                root, {name: content.encode() for name, content in sorted(contents.items())}, migration.version
+            )
     except OSError as exc:
         raise MigrationError(
             f"{exc.filename or target}: {exc.strerror or exc}; check rights and space, and start again"
@@ -113,8 +121,24 @@ def migrate_pack(
         tuple(sorted([*references, *wrong], key=lambda one: (one.file, one.line))),
         tuple(sorted(contents)),
         left_out if out is not None else (),
-        "".join(_diff(root, name, content) for name, content in sorted(contents.items())),
+        diff,
+        finished,
     )
+
+
+def _finish(root: Path, migration: Migration) -> tuple[str, ...]:
+    """Finish what an earlier run in place by this migration has begun."""
+    about = unfinished_change(root)
+    if about is not None and about != migration.version:
+        raise MigrationError(
+            f"{root}: a change in place by another migration ({about}) was interrupted; finish it with that migration first"
+        )
+    try:
+        return finish_change(root)
+    except OSError as exc:
+        raise MigrationError(
+            f"{exc.filename or root}: {exc.strerror or exc}; check rights and space, and start again"
+        ) from exc
 
 
 def _contents(root: Path, references: Sequence[Reference], migration: Migration) -> dict[str, str]:
@@ -122,7 +146,7 @@ def _contents(root: Path, references: Sequence[Reference], migration: Migration)
     contents = {}
     for name in sorted({one.file for one in references}):
         own = [one for one in references if one.file == name]
-        if own[0].kind == "taxonomy" and not own[0].needs_judgement:
+        if own[0].kind == "taxonomy" and own[0].new:
             text = None if migration.new_file is None else read_text(migration.new_file)
             contents[name] = migration.new.to_yaml() if text is None else text
         elif edits := [one.edit for one in own if one.edit is not None]:
@@ -141,16 +165,10 @@ def _write_folder(root: Path, target: Path, contents: dict[str, str], left_out: 
     try:
         shutil.copytree(root, temporary, ignore=ignored)
         for name, content in contents.items():
-            _write(temporary / name, content)
+            (temporary / name).write_bytes(content.encode())
         os.replace(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _write(path: Path, content: str) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content.encode())
-    os.replace(temporary, path)
 
 
 def _proved(root: Path, references: Sequence[Reference], migration: Migration) -> list[Reference]:

@@ -16,7 +16,7 @@ import yaml
 from contact_reasons.errors import ContactReasonsError, shorten
 from contact_reasons.schema import KeyPath, path_text
 
-__all__ = ["Span", "StrictDocument", "load_strict_yaml", "parse_strict_yaml", "scalar_spans"]
+__all__ = ["Span", "StrictDocument", "key_spans", "load_strict_yaml", "parse_strict_yaml", "scalar_spans"]
 
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _MAX_BYTES = 8 * 1024 * 1024
@@ -136,10 +136,31 @@ def scalar_spans(text: str, error: type[ContactReasonsError], *, source: str = "
     >>> [text[span.start:span.end] for span in spans.values()]
     ['x', "'y'"]
     """
+    return _spans(text, error, source).spans
+
+
+def key_spans(text: str, error: type[ContactReasonsError], *, source: str = "") -> dict[KeyPath, Span]:
+    """Every key of the mappings of a document, by the key path of its value, with its place.
+
+    Parameters
+    ----------
+    text, error, source
+        See `scalar_spans`.
+
+    Examples
+    --------
+    >>> spans = key_spans("a: {'b': x}", ContactReasonsError)
+    >>> [(path, span.value, span.start) for path, span in spans.items()]
+    [(('a',), 'a', 0), (('a', 'b'), 'b', 4)]
+    """
+    return _spans(text, error, source).keys
+
+
+def _spans(text: str, error: type[ContactReasonsError], source: str) -> _SpanBuilder:
     parse_strict_yaml(text, error, source=source)  # all that is wrong, with its line
     builder = _SpanBuilder(lambda line, what: error(f"{source}, line {line}: {what}"))
     builder.read(text)
-    return builder.spans
+    return builder
 
 
 class _Builder:
@@ -206,6 +227,7 @@ class _Builder:
                 raise self.fail(_line(event), "a key must be a plain word")
             self.check_tag(event)
             key, at = event.value, (*path, event.value)
+            self.key(event, at)
             if key in values:
                 raise self.fail(
                     _line(event),
@@ -214,6 +236,9 @@ class _Builder:
             values[key] = self.value(self.next(), at, depth)
         return values
 
+    def key(self, event: Any, path: KeyPath) -> None:
+        """Take note of a key."""
+
     def check_tag(self, event: Any) -> None:
         """Refuse tags other than those that every value has anyway."""
         if event.tag not in _TAGS:
@@ -221,17 +246,25 @@ class _Builder:
 
 
 class _SpanBuilder(_Builder):
-    """A builder that notes where each scalar stands."""
+    """A builder that notes where each scalar and each key stands."""
 
     def __init__(self, fail: Callable[[int, str], Exception]) -> None:
         super().__init__(fail)
         self.spans: dict[KeyPath, Span] = {}
+        self.keys: dict[KeyPath, Span] = {}
 
     def value(self, event: Any, path: KeyPath, depth: int) -> Any:
         """The value that begins with an event."""
-        if isinstance(event, yaml.ScalarEvent) and event.start_mark is not None and event.end_mark is not None:
-            self.spans[path] = Span(event.value, event.start_mark.index, event.end_mark.index, _line(event))
+        if isinstance(event, yaml.ScalarEvent):
+            self.spans[path] = self._span(event)
         return super().value(event, path, depth)
+
+    def key(self, event: Any, path: KeyPath) -> None:
+        self.keys[path] = self._span(event)
+
+    @staticmethod
+    def _span(event: Any) -> Span:
+        return Span(event.value, event.start_mark.index, event.end_mark.index, _line(event))
 
 
 def _line(event: Any) -> int:
