@@ -53,6 +53,8 @@ def show_reasons(report: RunReport | DatabaseReport, taxonomy: Taxonomy) -> None
     """Reasons by volume: each primary, and under it its three most frequent secondaries."""
     total = max(report.rows_written, 1)
     primaries, secondaries = report.counts.get("primary", {}), report.counts.get("secondary", {})
+    if not primaries:
+        return
     table = _volumes("why they contact us")
     top = max([*primaries.values(), 1])
     for primary, count in primaries.items():

@@ -18,6 +18,10 @@ _SAFE_STATES: Final = ("08", "28", "3D", "3F", "42", "53", "55", "57")
 """Classes of SQLSTATE whose messages name objects and connections, never values of rows."""
 
 
+_WORDS: Final = ("OperationalError", "ProgrammingError", "DatabaseError")
+"""Errors without an SQLSTATE whose messages name no values: of connections, parameters and files."""
+
+
 def import_sqlalchemy() -> Any:
     """``sqlalchemy``, or an error that says how to get it."""
     try:
@@ -94,12 +98,17 @@ def _check_kind(kind: str) -> None:
 def database_name(engine: Engine) -> str:
     """A database as reports and messages call it: kind, host, port and name, without user and password."""
     url = engine.url
+    if engine.dialect.name == "sqlite":
+        return f"sqlite:///{url.database}" if url.database else "sqlite://"
     shown = import_sqlalchemy().URL.create(engine.dialect.name, host=url.host, port=url.port, database=url.database)
     return str(shown)
 
 
+_GO_ON: Final = "chunks that were written stay: put it right, then start the same command again to go on"
+
+
 @contextlib.contextmanager
-def failures_named(engine: Engine, what: str) -> Iterator[None]:
+def failures_named(engine: Engine, what: str, then: str = _GO_ON) -> Iterator[None]:
     """Failures of a database as `DatabaseError`, without values of rows.
 
     Parameters
@@ -107,15 +116,14 @@ def failures_named(engine: Engine, what: str) -> Iterator[None]:
     engine : sqlalchemy.Engine
     what : str
         What was being done.
+    then : str
+        What to do about it.
     """
     sa = import_sqlalchemy()
     try:
         yield
     except sa.exc.SQLAlchemyError as exc:
-        raise DatabaseError(
-            f"{database_name(engine)}: {what} failed: {_cause(exc)}; chunks that were written stay: "
-            "put it right, then start the same command again to go on"
-        ) from None
+        raise DatabaseError(f"{database_name(engine)}: {what} failed: {_cause(exc)}; {then}") from None
 
 
 def _cause(exc: Exception) -> str:
@@ -123,7 +131,7 @@ def _cause(exc: Exception) -> str:
     found = getattr(exc, "orig", None) or exc
     state = getattr(found, "sqlstate", None)
     name = type(found).__name__
-    if state is None and type(exc).__name__ == "OperationalError":  # no connection, or SQLite
+    if state is None and type(exc).__name__ in _WORDS:  # no connection, or SQLite
         return f"{name}: {' '.join(str(found).partition(' with text ')[0].split())}"
     if state is not None and state.startswith(_SAFE_STATES):
         return f"{name}: {getattr(getattr(found, 'diag', None), 'message_primary', None) or state}"

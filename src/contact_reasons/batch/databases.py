@@ -171,6 +171,8 @@ def label_database(
     ):
         tickets = TicketTable(read, id_column, table=table, query=query)
         task = task.bound(tickets)
+        if table == into and database_name(read) == database_name(write):
+            raise DatabaseError(f"table {into} is the one that is read; name another one for the result")
         names = [prefix + name for name in (_HASH, *_VERSIONS)]
         labels = LabelTable(write, into, id_column, task.added | dict.fromkeys(names, "string"), names)
         return _Job(tickets, labels, task, relabel).run(chunk_rows, progress)
@@ -208,24 +210,25 @@ class _Job:
 
     def run(self, chunk_rows: int, progress: Callable[[int, float], None] | None) -> DatabaseReport:
         started = time.perf_counter()
-        total, without_id = self.tickets.count()
+        total, without_id, kinds = self.tickets.count()
         if without_id:
             self._count(0, 0, [RejectedTicket("", without_id, _NO_ID)])
         for number, page in enumerate(self.tickets.pages(chunk_rows)):
             if number == 0:
-                self._begin([value for value, _ in page])
+                self._begin([value for value, _ in page], kinds)
             self._do_page(page)
             if progress is not None:
                 progress(self.totals["read"], min(self.totals["read"] / max(total, 1), 1.0))
         return self._report(time.perf_counter() - started)
 
-    def _begin(self, ids: Sequence[Any]) -> None:
-        """Make the result table, if it is not there, for ids of the kind that the first page holds."""
+    def _begin(self, ids: Sequence[Any], kinds: Mapping[str, int]) -> None:
+        """Make the result table, if it is not there, for the kind of the ids: the most frequent one, where there are several."""
         if self.labels.kind is None:
-            kind = next((kind for value in ids if (kind := id_kind(value))), None)
+            kind = max(kinds, key=lambda one: kinds[one], default=None) or next(filter(None, map(id_kind, ids)), None)
             if kind is not None:
                 self.labels.begin(kind)
-        if self.labels.kind is None or all(self.labels.key(value) is None for value in ids):
+        fit = self.labels.kind in kinds if kinds else any(self.labels.key(value) is not None for value in ids)
+        if self.labels.kind is None or not fit:
             fits = ID_NAMES if self.labels.kind is None else {self.labels.kind: ID_NAMES[self.labels.kind]}
             raise DatabaseError(
                 f"{self.tickets.name}: column {self.labels.id_column!r} holds values of type {type(ids[0]).__name__} where table "

@@ -7,6 +7,7 @@ the database compares each by its own rules.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -28,7 +29,31 @@ MAX_TEXT_CHARS: Final = MAX_ROW_BYTES // 4
 IDS_AT_ONCE: Final = 1_000
 
 
+_SECOND: Final = re.compile(r":\d+\Z")  # what SQLite puts behind the name of a second column of one name in a query
+_STORED: Final = {"text": "string", "integer": "int"}
+_CHECK_TABLE: Final = "nothing was written; check the database and the name of the table"
+_CHECK_DOTS: Final = f"{_CHECK_TABLE}. What stands before its last dot is taken as the schema; read a table with a dot in its name with a query"
+_CHECK_QUERY: Final = "nothing was written; check the database and the query: one SELECT, without parameters"
+_CHECK_RESULT: Final = "nothing was written; check the database, the name of the table and your rights"
+
+
 # ------------------------------------------------------------------------------------------------ tickets
+
+
+class TicketCount(NamedTuple):
+    """How many rows there are.
+
+    Parameters
+    ----------
+    rows, without_id : int
+        All rows, and those whose id is NULL.
+    kinds : dict of str to int
+        Of SQLite, where every value has its own type: rows by the kind of their id, ``'string'`` or ``'int'``; otherwise empty.
+    """
+
+    rows: int
+    without_id: int
+    kinds: dict[str, int]
 
 
 class TicketTable(Columns):
@@ -55,10 +80,12 @@ class TicketTable(Columns):
         where = database_name(engine)
         self.name = f"the query on {where}" if table is None else f"table {table} of {where}"
         source = _named(table) if table is not None else self._query(str(query))
-        with failures_named(engine, "reading the columns"), self._reading() as connection:
+        then = _CHECK_QUERY if table is None else _CHECK_DOTS if "." in table else _CHECK_TABLE
+        with failures_named(engine, "reading the columns", then), self._reading() as connection:
             found = connection.execute(sa.select(sa.text("*")).select_from(source).where(sa.false()))
             self.columns = tuple(found.keys())
-        if len(set(self.columns)) != len(self.columns):
+        twice = [name for name in self.columns if _SECOND.sub("", name) in self.columns and _SECOND.search(name)]
+        if len(set(self.columns)) != len(self.columns) or (table is None and twice):
             raise DatabaseError(f"{self.name}: two columns have the same name; rename one with AS")
         self.require([id_column])
         columns = [sa.column(name) for name in self.columns]
@@ -83,13 +110,19 @@ class TicketTable(Columns):
             finally:
                 driver.text_factory = before
 
-    def count(self) -> tuple[int, int]:
-        """Number of rows, and of rows whose id is NULL."""
+    def count(self) -> TicketCount:
+        """Number of rows, of rows whose id is NULL, and of rows by the kind of their id."""
         sa = self._sa
-        statement = sa.select(sa.func.count(), sa.func.count(self._id)).select_from(self._source)
+        is_sqlite = self.engine.dialect.name == "sqlite"  # where each value has a type of its own
+        kind = sa.func.typeof(self._id) if is_sqlite else sa.null()
+        statement = sa.select(kind, sa.func.count(), sa.func.count(self._id)).select_from(self._source)
         with failures_named(self.engine, "counting the rows"), self._reading() as connection:
-            rows, with_id = connection.execute(statement).one()
-        return rows, rows - with_id
+            found = connection.execute(statement.group_by(kind) if is_sqlite else statement).all()
+        by_type = {kind: rows for kind, rows, _ in found}
+        rows, with_id = sum(rows for _, rows, _ in found), sum(with_id for *_, with_id in found)
+        return TicketCount(
+            rows, rows - with_id, {ours: by_type[kind] for kind, ours in _STORED.items() if kind in by_type}
+        )
 
     def pages(self, size: int) -> Iterator[list[tuple[Any, int]]]:
         """All ids but NULL in the database's order, at most ``size`` at a time, each with the number of its rows."""
@@ -210,13 +243,23 @@ class LabelTable:
         self._rejects_added = {"row_count": "int", "cause": "string"}
         self.rejects_name = f"{name}_rejects"
         self.kind: str | None = None
-        with failures_named(engine, "looking at the result table"):
+        self._check_names()
+        with failures_named(engine, "looking at the result table", _CHECK_RESULT):
             self.kind = self._existing(name, self._added)
             rejects = self._existing(self.rejects_name, self._rejects_added)
         if rejects not in (None, "string"):
             raise DatabaseError(f"{self._shown(self.rejects_name)}: column {id_column!r} is not text; {_OTHER_NAME}")
         if self.kind is not None:
             self.begin(self.kind)
+
+    def _check_names(self) -> None:
+        """Refuse an id column of the name of another column; SQLite takes names that differ in case alone for one."""
+        for added in (*self._added, *self._rejects_added):
+            if added.casefold() == self.id_column.casefold():
+                raise DatabaseError(
+                    f"the id column {self.id_column!r} has the name of a column of the {'result' if added in self._added else 'rejects'}; "
+                    "rename it with AS in a query"
+                )
 
     def _shown(self, name: str) -> str:
         return f"table {name} of {database_name(self.engine)}"
@@ -279,7 +322,7 @@ class LabelTable:
         self.kind = kind
         self.table = self._table(self.name, kind, self._added)
         self.rejects = self._table(self.rejects_name, "string", self._rejects_added)
-        with failures_named(self.engine, "making the result table"):
+        with failures_named(self.engine, "making the result table", _CHECK_RESULT):
             for table in (self.table, self.rejects):
                 try:
                     table.create(self.engine, checkfirst=True)
