@@ -248,6 +248,26 @@ def test_a_reason_that_is_gone_and_one_that_took_its_place_are_told(system: str)
         assert "billing__money_back has taken its place" in kinds["deactivate", "billing.refund"]
 
 
+def test_a_split_and_what_the_steps_leave_to_people_are_told() -> None:
+    """Of a part that stays nothing takes the place; a reason that is gone names all of its parts."""
+    old = Taxonomy.from_pairs([("Post", "Late"), ("Post", "Lost"), ("Post", "Track")])
+    data = read_yaml(old)
+    late, _, track = data["primaries"][0]["secondaries"]
+    stolen = {"id": "post.stolen", "label": "Stolen", "formerly": ["post.late", "post.lost"]}
+    gone = {"id": "post.gone", "label": "Gone", "formerly": ["post.lost"]}
+    data["primaries"][0]["secondaries"] = [late, stolen, gone, track]
+    data["version"] = "2"
+    plan = plan_update("zendesk", export_taxonomy(old, "zendesk"), Taxonomy.from_dict(data))
+    why = {(change.kind, change.reason): change.why for change in plan.changes}
+    assert why["add", "post.stolen"] == "new in the taxonomy; it was a part of post__late, post__lost"
+    assert why["add", "post.gone"] == "new in the taxonomy; it was a part of post__lost"
+    assert why["deactivate", "post.lost"] == "post__stolen and post__gone have taken its place; old tickets keep it"
+    said = str(plan)
+    assert "What stands in braces is an id of your own CRM" in said
+    assert "Do this before a model of own 2 writes labels here" in said
+    assert "Triggers, views, macros, forms and reports that name a value that is deactivated" in said
+
+
 @pytest.mark.parametrize("system", ["jira", "intercom"])
 def test_a_plan_that_would_need_ids_of_the_crm_asks_for_them(system: str) -> None:
     old = Taxonomy.from_pairs([("Billing", "Refund"), ("Post", "Late")])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -194,7 +194,7 @@ def merged(
     renames: bool,
     retired: Callable[[Choice], Choice],
     by_siblings: bool,
-    formerly: dict[str, str],
+    became: Mapping[str, tuple[str, ...]],
 ) -> Merged:
     """Wanted values laid over those that a field holds: every value stays, what is no longer wanted is deactivated.
 
@@ -212,8 +212,8 @@ def merged(
         A value as it is when deactivated.
     by_siblings : bool
         Labels are unique under one primary, not in the whole field.
-    formerly : dict of str to str
-        Code today of a code of earlier versions.
+    became : mapping of str to tuple of str
+        Codes today by a code of earlier versions, which may still be one itself.
     """
     held = {choice.code: choice for choice in before if choice.code is not None}
     codes = {choice.code for choice in wanted}
@@ -222,13 +222,13 @@ def merged(
     for choice in wanted:
         old = held.get(choice.code or "")
         after.append(choice if old is None else _over(old, choice))
-        changes += _changes_of(level, old, after[-1], formerly)
+        changes += _changes_of(level, old, after[-1], became, codes)
     rest = [choice for choice in before if choice.code not in codes]
     if hides:
         for at, choice in enumerate(rest):
             if choice.code is not None and choice.active:
                 rest[at] = retired(choice)
-                changes.append(_deactivated(level, choice, formerly))
+                changes.append(_deactivated(level, choice, became))
     apart = _told_apart(after, rest, by_siblings) if renames else rest
     changes += [
         Change("rename", level, reason_of(new), new.value, "another value has its label now; told apart by the value")
@@ -254,11 +254,16 @@ def _over(old: Choice, new: Choice) -> Choice:
     )
 
 
-def _changes_of(level: str, old: Choice | None, new: Choice, formerly: dict[str, str]) -> list[Change]:
+def _changes_of(
+    level: str, old: Choice | None, new: Choice, became: Mapping[str, tuple[str, ...]], codes: Collection[str | None]
+) -> list[Change]:
     reason = reason_of(new)
     if old is None:
-        before = sorted(code for code, today in formerly.items() if today == new.code)
-        took = f"; it takes the place of {', '.join(before)}" if before else ""
+        before = sorted(code for code, today in became.items() if new.code in today)
+        whole = [code for code in before if code not in codes and len(became[code]) == 1]
+        parts = [code for code in before if code not in whole]
+        took = f"; it takes the place of {', '.join(whole)}" if whole else ""
+        took += f"; it was a part of {', '.join(parts)}" if parts else ""
         return [Change("add", level, reason, new.value, f"new in the taxonomy{took}")]
     found = []
     if not old.active:
@@ -274,9 +279,10 @@ def _changes_of(level: str, old: Choice | None, new: Choice, formerly: dict[str,
     return [Change(kind, level, reason, new.value, why) for kind, why in found]
 
 
-def _deactivated(level: str, choice: Choice, formerly: dict[str, str]) -> Change:
-    today = formerly.get(choice.code or "")
-    why = f"{today} has taken its place" if today else "no longer in the taxonomy"
+def _deactivated(level: str, choice: Choice, became: Mapping[str, tuple[str, ...]]) -> Change:
+    today = became.get(choice.code or "", ())
+    have = "has" if len(today) == 1 else "have"
+    why = f"{' and '.join(today)} {have} taken its place" if today else "no longer in the taxonomy"
     return Change("deactivate", level, reason_of(choice), choice.value, f"{why}; old tickets keep it")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import unified_diff
 from typing import Any
 
@@ -14,7 +14,7 @@ from contact_reasons.crm.exports.hubspot import HubSpot
 from contact_reasons.crm.exports.intercom import Intercom
 from contact_reasons.crm.exports.jira import Jira
 from contact_reasons.crm.exports.limits import check_limits
-from contact_reasons.crm.exports.plans import UpdatePlan
+from contact_reasons.crm.exports.plans import Step, UpdatePlan
 from contact_reasons.crm.exports.salesforce import Salesforce
 from contact_reasons.crm.exports.servicenow import ServiceNow
 from contact_reasons.crm.exports.system import CrmSystem
@@ -241,11 +241,13 @@ def plan_update(
         earlier = _sidecar(now)
     held = crm.adopted(crm.held_in(_own(now)), wanted, None if earlier is None else crm.wanted(earlier))
     wanted = crm.placed(held, wanted)
-    formerly = {
-        old.replace(".", "__"): reason.id.replace(".", "__") for reason in taxonomy.reasons for old in reason.formerly
-    }
+    became: dict[str, tuple[str, ...]] = {}
+    for reason in taxonomy.reasons:
+        for old in reason.formerly:
+            code = old.replace(".", "__")
+            became[code] = (*became.get(code, ()), reason.id.replace(".", "__"))
     primary, secondary = (
-        _merged(crm, level, before, after, formerly)
+        _merged(crm, level, before, after, became)
         for level, before, after in (
             ("primary", held.primaries, wanted.primaries),
             ("secondary", held.secondaries, wanted.secondaries),
@@ -258,11 +260,11 @@ def plan_update(
         taxonomy_id=taxonomy.taxonomy_id,
         version=taxonomy.version,
         steps=steps,
-        notes=_notes(crm, primary, secondary, wanted, earlier is not None),
+        notes=(*_notes(crm, primary, secondary, wanted, earlier is not None), *_order(steps, taxonomy)),
     )
 
 
-def _merged(crm: CrmSystem, level: str, before: Any, after: Any, formerly: dict[str, str]) -> Merged:
+def _merged(crm: CrmSystem, level: str, before: Any, after: Any, became: dict[str, tuple[str, ...]]) -> Merged:
     return merged(
         level,
         before,
@@ -271,7 +273,7 @@ def _merged(crm: CrmSystem, level: str, before: Any, after: Any, formerly: dict[
         renames=crm.renames,
         retired=crm.retired,
         by_siblings=crm.siblings,
-        formerly=formerly,
+        became=became,
     )
 
 
@@ -290,3 +292,20 @@ def _notes(crm: CrmSystem, primary: Merged, secondary: Merged, wanted: Held, ear
     if not crm.keeps_codes and not earlier:
         notes.append("Without the taxonomy that the field was made from, a changed label counts as a new value.")
     return tuple(notes)
+
+
+def _order(steps: Sequence[Step], taxonomy: Taxonomy) -> Iterator[str]:
+    """When the steps are due, and what they leave to people."""
+    if any("{" in (step.path or "") for step in steps):
+        yield "What stands in braces is an id of your own CRM: put it in before you send a call."
+    changes = [change for step in steps for change in step.changes]
+    if any(change.kind == "add" for change in changes):
+        yield (
+            f"Do this before a model of {taxonomy.taxonomy_id} {taxonomy.version} writes labels here: until then the CRM does not hold "
+            "the values that are added."
+        )
+    if any(change.kind == "deactivate" for change in changes):
+        yield (
+            "Triggers, views, macros, forms and reports that name a value that is deactivated go on with old tickets alone: name there "
+            "the value that took its place, too."
+        )
