@@ -333,7 +333,7 @@ def test_a_checked_sample_gives_a_promise_for_just_the_tickets_of_a_split(
     )
     assert report.versions["splits"] == (
         "delivery.where: of its tickets that are decided at most 5.0% are decided wrongly, with 95.00% assurance, "
-        "from 300 tickets of it that were labelled by hand"
+        "from 300 tickets of it that were labelled by hand; delivery.wismo: the sample holds no ticket of it, so nothing is decided"
     )
     found = {row["id"]: row for row in read(out)}
     assert (found[1]["reason"], found[2]["reason"]) == ("delivery.track", "delivery.late")

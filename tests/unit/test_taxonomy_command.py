@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import contact_reasons as cr
 from contact_reasons.cli import app
-from contact_reasons.taxonomy import read_migration
+from contact_reasons.taxonomy import Verdict, read_migration
 from tests.unit.test_taxonomy_difference import taxonomy
 
 OLD = {"bill.a": {}, "bill.b": {}, "ship.late": {}}
@@ -57,6 +57,49 @@ def test_draft_writes_a_file_that_is_read_from_anywhere_and_replaced_only_when_a
     run("taxonomy draft old.yaml new.yaml --out sub/m.yaml --overwrite")
     assert "No such file or directory" in run("taxonomy draft old.yaml new.yaml --out nowhere/m.yaml", 2)
     assert "raise `version` in the new one" in run("taxonomy draft old.yaml old.yaml --out other.yaml", 2)
+
+
+def test_the_way_back_is_drafted_too(files: Path) -> None:
+    assert "shop 2 → shop 1: 6 old reasons, 2 of them change; 0 split" in run(
+        "taxonomy draft old.yaml new.yaml --backwards --out back.yaml"
+    )
+    back = read_migration("back.yaml")
+    assert back.verdicts["ship.stolen"] == back.verdicts["ship.late"] == Verdict("to", ("ship.late",))
+    run("taxonomy draft old.yaml new.yaml --out m.yaml")
+    Path("t.csv").write_text("reason\nbill.a\nbill.b\n")
+    run("taxonomy migrate t.csv --migration m.yaml --out there.csv")
+    run("taxonomy migrate there.csv --migration back.yaml --prefix back_ --out again.csv")
+    assert [line.split(",")[0] for line in Path("again.csv").read_text().splitlines()] == ["reason", "bill.a", "bill.b"]
+
+
+def test_of_a_long_diff_of_texts_the_first_lines_are_shown(files: Path) -> None:
+    run("taxonomy draft old.yaml new.yaml --out m.yaml")
+    Path("pack/texts").mkdir(parents=True)
+    Path("pack/texts/training.jsonl").write_text('{"text": "x", "reason": "bill.a"}\n' * 50)
+    Path("pack/taxonomy.yaml").write_text(taxonomy("1", OLD).to_yaml())
+    said = run("taxonomy migrate --pack pack --migration m.yaml")
+    assert said.count('-{"text": "x", "reason": "bill.a"}') == 17
+    assert "… and 83 more lines of the diff of texts/training.jsonl; --json has them all" in said
+    assert "+version: '2'" in said
+    assert json.loads(run("taxonomy migrate --pack pack --migration m.yaml --json"))["diff"].count("bill.one") == 51
+
+
+def test_a_change_in_place_that_was_killed_is_told_and_finished(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("taxonomy draft old.yaml new.yaml --out m.yaml")
+    Path("pack/texts").mkdir(parents=True)
+    Path("pack/texts/training.jsonl").write_text('{"text": "x", "reason": "bill.a"}\n')
+    with monkeypatch.context() as patched:
+        patched.setattr("contact_reasons.journal.finish_change", interrupted)
+        run("taxonomy migrate --pack pack --migration m.yaml --in-place", 130)
+    assert "was interrupted, so that some files may be new" in run("taxonomy migrate --pack pack --migration m.yaml", 2)
+    assert "Finished a change that was interrupted: texts/training.jsonl" in run(
+        "taxonomy migrate --pack pack --migration m.yaml --in-place"
+    )
+    assert "bill.one" in Path("pack/texts/training.jsonl").read_text()
+
+
+def interrupted(_: Path) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_draft_from_a_packs_folder_names_its_taxonomy_file(files: Path) -> None:

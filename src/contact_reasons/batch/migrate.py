@@ -147,9 +147,7 @@ class MigrateTask(Task):
             "migration": f"{migration.version} {migration.sha256}",
             "model": "" if bundle is None else bundle.manifest.seal,
             "turns": "" if bundle is None else shipped_turns().manifest.seal,
-            "splits": about
-            if self.promises is None
-            else promised or "the sample holds no ticket of a split reason; splits are left undecided",
+            "splits": about if self.promises is None else promised or "no reason was split",
         }
 
     def tallies(self, results: Mapping[str, Sequence[Any]]) -> dict[str, dict[str, int]]:

@@ -21,6 +21,7 @@ from contact_reasons.taxonomy import Migration, Verdict
 __all__ = ["Choice", "SplitPromise", "check_model", "choose", "fit_split_promises"]
 
 NOT_SURE, ANOTHER = "not sure", "the model says another reason"
+NO_SAMPLE = "the sample holds no ticket of it, so nothing is decided"
 
 
 class Choice(NamedTuple):
@@ -205,7 +206,8 @@ def fit_split_promises(
         promises.append(
             _promise(reason, splits[reason], said, bundle, [truth[i] for i in rows], groups, promised_error, each)
         )
-    return tuple(promises)
+    lacking = [SplitPromise(one, 0, None, f"{one}: {NO_SAMPLE}") for one in splits if one not in before]
+    return (*promises, *lacking)
 
 
 def _promise(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -48,6 +49,7 @@ _COLOURS = {
     "redefined": "yellow",
 }
 _LINES_SHOWN = 3
+_TEXT_LINES_SHOWN = 20
 
 
 @app.command()
@@ -79,19 +81,27 @@ def draft(
     old: OldArgument,
     new: NewArgument,
     out: Annotated[Path, typer.Option(help="Migration file, such as migration.yaml.", show_default=False)],
+    backwards: Annotated[
+        bool, typer.Option("--backwards", help="The way back, from the new version to the old one.")
+    ] = False,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Write a migration file: what becomes of every old reason. Read it, edit it, keep it with the taxonomy.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
         contact-reasons taxonomy draft taxonomy-1.yaml taxonomy.yaml --out migration.yaml
+
+        contact-reasons taxonomy draft taxonomy-1.yaml taxonomy.yaml --backwards --out back.yaml
     """
     with errors_shown():
         if out.exists() and not overwrite:
             raise MigrationError(f"{out}: the file exists; choose another name, or replace it with --overwrite")
         difference = compare_taxonomies(Taxonomy.load(old), Taxonomy.load(new))
-        text = draft_migration(difference, old=_place(old, out), new=_place(new, out))
+        places = [_place(old, out), _place(new, out)]
+        if backwards:
+            difference, places = difference.backwards(), places[::-1]
+        text = draft_migration(difference, old=places[0], new=places[1])
         try:
             out.write_text(text, encoding="utf-8", newline="\n")
         except OSError as exc:
@@ -230,7 +240,7 @@ def _show_pack(found: MigratedPack, *, written: bool, as_json: bool) -> None:
         typer.echo(json.dumps({**found.as_dict(), "diff": found.diff}, indent=1, ensure_ascii=False))
         return
     if not written:
-        print_line(found.diff.rstrip("\n") or "Nothing to update.")
+        print_line("\n".join(_diff_lines(found.diff)) or "Nothing to update.")
     for one in found.references:
         if one.kind in ("migration", "taxonomy") and not one.do and one.file not in found.updated:
             print_line(str(one))
@@ -250,6 +260,17 @@ def _show_pack(found: MigratedPack, *, written: bool, as_json: bool) -> None:
         if found.left_out:
             print_line(f"Not taken over, to be made again: {', '.join(found.left_out)}")
         print_line(f"Folder: {found.folder}")
+
+
+def _diff_lines(diff: str) -> Iterator[str]:
+    """A diff as it is shown: of labelled texts the first lines alone."""
+    for part in re.split(r"^(?=--- a/)", diff, flags=re.M)[1:]:
+        lines = part.rstrip("\n").split("\n")
+        name = lines[0].removeprefix("--- a/")
+        shown = lines[:_TEXT_LINES_SHOWN] if name.endswith(".jsonl") else lines
+        yield from shown
+        if len(lines) > len(shown):
+            yield f"… and {len(lines) - len(shown):,} more lines of the diff of {name}; --json has them all"
 
 
 def _grouped(references: Iterable[Reference]) -> list[str]:
