@@ -181,6 +181,16 @@ def test_a_cell_that_names_all_of_a_split_is_judged_where_another_reason_came_in
     assert not policy_references(rules, "p", Migration(old, new, without))
 
 
+def test_a_rule_that_names_all_of_a_split_needs_no_judgement_when_the_file_is_looked_at_again() -> None:
+    rules = "router: r\ninputs:\n  reason: {type: tree, taxonomy: shop}\nrules:\n  - {when: {reason: [CELL]}}\n"
+    known = migration(
+        {"ship.late": {}, "ship.x": {}}, {"ship.late": {}, "ship.stolen": {"formerly": ["ship.late"]}, "ship.x": {}}
+    )
+    assert policy_references(rules.replace("CELL", "ship.late, ship.stolen, ship.x"), "p", known) == []
+    (one,) = policy_references(rules.replace("CELL", "ship.late, ship.x"), "p", known)
+    assert "write [ship.late, ship.stolen] to keep what it does" in one.do
+
+
 def test_reasons_written_out_in_a_rule_file_are_left_to_a_person() -> None:
     rules = "router: r\ninputs:\n  reason: {type: tree, values: {bill: [a, b]}}\nrules:\n  - {when: {reason: bill.a}}\n"
     (one,) = policy_references(rules, "p", migration())

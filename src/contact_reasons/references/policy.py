@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from contact_reasons.errors import PolicyError
 from contact_reasons.references.record import Edit, Reference
 from contact_reasons.schema import KeyPath, path_text
-from contact_reasons.taxonomy import Migration
+from contact_reasons.taxonomy import Migration, Verdict
 from contact_reasons.taxonomy.strict_yaml import Span, parse_strict_yaml, scalar_spans
 
 __all__ = ["policy_references"]
@@ -116,7 +116,7 @@ class _Finder:
     def _cell(self, path: KeyPath, cell: Any, *, is_test: bool, written_out: bool) -> Iterator[Reference]:
         paths = [(*path, i) for i in range(len(cell))] if isinstance(cell, list) else [path]
         parts = [self.spans[one] for one in paths if one in self.spans]
-        named = {old for part in parts for old in self._named(part)}
+        named = {one for part in parts for one in self._named(part)}
         written: set[str] = set()
         for i, part in enumerate(parts):
             change = self._change(part, named, is_test)
@@ -134,11 +134,11 @@ class _Finder:
             yield self._reference(part, change, edit)
 
     def _named(self, part: Span) -> set[str]:
-        """The old reasons that a part of a cell holds for."""
+        """The reasons that a part of a cell holds for: old ones, or new ones where the file was migrated before."""
         name = part.value.replace("/", ".")
         if name.endswith(".*"):
             return {one.id for one in self.migration.old.reasons if one.id.partition(".")[0] == name[:-2]}
-        return {name} & set(self.migration.verdicts)
+        return {name} if name in self.migration.verdicts or name in self.migration.new else set()
 
     def _change(self, part: Span, named: set[str], is_test: bool) -> _Change | None:
         """What becomes of a part; None: it stays and holds for what it held for."""
@@ -168,7 +168,7 @@ class _Finder:
         )
         if is_test:
             return _Change(targets, why, f"write a test for each of {', '.join(targets)}; {_PROVE}")
-        stay = {one for one in named if one in self.migration.verdicts[one].targets}
+        stay = {one for one in named if one in self.migration.verdicts.get(one, Verdict("to", (one,))).targets}
         sources = {one for target in targets for one in self.sources[target]}
         if stay.issuperset(targets) and sources <= named:
             return None
