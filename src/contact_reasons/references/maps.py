@@ -21,6 +21,7 @@ from contact_reasons.taxonomy.strict_yaml import Span, key_spans, parse_strict_y
 
 __all__ = ["MapReferences", "map_references"]
 
+_MAX_CHARS = 1_000_000  # a map has a line a reason; larger files are something else
 _RESULT_KEYS = {"fields", "values", "prefix"}
 _FIELD_KEYS = {"fields", "values", "channels", "unknown_channel"}
 
@@ -50,6 +51,8 @@ def map_references(text: str, file: str, migration: Migration) -> MapReferences 
         For messages.
     migration : Migration
     """
+    if len(text) > _MAX_CHARS or not ("fields" in text and "values" in text):
+        return None
     try:
         data = parse_strict_yaml(text, MigrationError, source=file).data
         maps = list(_maps(data, ()))
