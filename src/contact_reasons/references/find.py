@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from contact_reasons.errors import MigrationError, PolicyError
 from contact_reasons.journal import check_finished
-from contact_reasons.references.maps import map_references
 from contact_reasons.references.policy import policy_references
 from contact_reasons.references.record import Edit, Reference
 from contact_reasons.taxonomy import Migration, Taxonomy, Verdict
@@ -136,6 +135,8 @@ def _file_references(migration: Migration, path: Path, name: str) -> Iterable[Re
         if known is not None:
             return known
     if path.suffix in (".yaml", ".yml", ".json"):
+        from contact_reasons.references.maps import map_references  # the CRMs' events: of no use to other commands
+
         maps = map_references(text[len(bom) :], name, migration)
         if maps is not None:
             return [*(_shifted(one, len(bom)) for one in maps.found), *_mentions(migration, maps.rest, name)]
