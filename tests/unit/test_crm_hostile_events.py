@@ -283,6 +283,13 @@ def test_a_fetched_ticket_must_be_the_one_that_was_to_be_fetched() -> None:
         read_ticket("hubspot", {"id": "7", "properties": {}}, fetch=fetch)
 
 
+def test_a_zendesk_trigger_that_tells_of_something_else_is_refused() -> None:
+    for event in (PRIVATE, "deleted", 3):
+        with pytest.raises(EventError, match=r"^event: (text|number); it must be ") as raised:
+            read_event("zendesk", {"ticket_id": 7, "updated_at": "2026-11-20T10:12:07Z", "event": event})
+        assert PRIVATE not in str(raised.value)
+
+
 def test_a_zendesk_trigger_without_anything_to_tell_it_by_is_refused() -> None:
     with pytest.raises(EventError, match=r"updated_at: missing; it must be .*Invocation-Id"):
         read_event("zendesk", {"ticket_id": 7})

@@ -10,6 +10,7 @@ from contact_reasons.crm.events.fields import FieldMap
 from contact_reasons.crm.events.payload import Payload, fingerprint, kind_of, unix_time, wrong
 from contact_reasons.crm.events.results import ContactEvent, EventResult, Ignored, NeedsFetch
 from contact_reasons.records import Contact
+from contact_reasons.text import html_to_text
 
 __all__ = ["CHANNELS", "MAX_EVENTS", "read_event", "read_ticket"]
 
@@ -76,7 +77,7 @@ def read_ticket(answer: Any, fields: FieldMap, fetch: NeedsFetch | None) -> Even
     properties = ticket.object("properties")
     channel, warnings = fields.arrival(properties.optional_text("source_type"), CHANNELS, "properties.source_type")
     contact = Contact(
-        text=properties.optional_text("content") or "",
+        text=html_to_text(properties.optional_text("content") or ""),
         subject=properties.optional_text("subject"),
         contact_id=ticket_id,
         arrival_channel=channel,

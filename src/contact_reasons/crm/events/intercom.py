@@ -31,6 +31,9 @@ CHANNELS: Final = {
 
 _CREATED: Final = "conversation.user.created"
 _REPLIED: Final = "conversation.user.replied"
+_BOTS: Final = ("operator_initiated", "automated", "campaigns_initiated")
+"""``source.delivered_as`` of conversations that no person opened, whoever stands there as their author."""
+
 _SPEAKERS: Final = {"user": "customer", "lead": "customer", "contact": "customer", "admin": "agent", "team": "agent"}
 
 
@@ -53,8 +56,8 @@ def read_event(payload: Any, fields: FieldMap, headers: Mapping[str, str]) -> tu
     else:
         said = _turns(parts)
     if not any(turn.speaker == "customer" for turn in said):
-        if topic == _CREATED and said:
-            return (Ignored(system=SYSTEM, why="nobody but agents and bots has said anything", ticket_id=ticket_id),)
+        if topic == _CREATED and said and not _by_bot(item, said):
+            return (Ignored(system=SYSTEM, why="nobody but agents has said anything", ticket_id=ticket_id),)
         return (_fetch(ticket_id, key, topic, "the notification does not hold what was said"),)
     result = _contact(item, fields, said, "created" if topic == _CREATED else "replied", key)
     at = [part for part in parts if topic == _REPLIED and "created_at" in part]
@@ -62,6 +65,13 @@ def read_event(payload: Any, fields: FieldMap, headers: Mapping[str, str]) -> tu
         last = unix_time(at[-1].raw("created_at"), at[-1].at("created_at"))
         result = replace(result, contact=replace(result.contact, created_at=last))
     return (result,)
+
+
+def _by_bot(item: Payload, said: tuple[Turn, ...]) -> bool:
+    """Whether a bot opened the conversation, so that the customer's words stand in parts that the notification may not hold."""
+    if any(turn.speaker != "agent" for turn in said):
+        return True
+    return item.optional_object("source").optional_text("delivered_as") in _BOTS
 
 
 def _no_id(event: Payload, topic: str, ticket_id: str) -> str:

@@ -36,8 +36,8 @@ class ContactEvent:
     ----------
     system : str
     kind : str
-        ``'created'`` for a new ticket, ``'replied'`` for a later message, ``'changed'`` for new words in place of the first ones, ``'ticket'`` for one
-        that was fetched without an event.
+        ``'created'`` for a new ticket, ``'replied'`` for a later message, ``'changed'`` for new words in place of the first ones, ``'updated'`` for
+        a ticket of which something changed that the event does not name (its text is the first message), ``'ticket'`` for one that was fetched without an event.
     ticket_id : str
     key : str
         The same whenever this event is delivered again, another for any other event. Holds nothing that the customer wrote.

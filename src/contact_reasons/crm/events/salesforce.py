@@ -15,6 +15,7 @@ from contact_reasons.crm.events.fields import FieldMap
 from contact_reasons.crm.events.payload import Payload, fingerprint, unix_time
 from contact_reasons.crm.events.results import ContactEvent, EventResult, EventWarning, Ignored, NeedsFetch
 from contact_reasons.records import Contact
+from contact_reasons.text import html_to_text
 
 __all__ = ["API_VERSION", "CHANNELS", "read_event", "read_ticket"]
 
@@ -110,7 +111,7 @@ def read_ticket(answer: Any, fields: FieldMap, fetch: NeedsFetch | None) -> Even
 def _case(case: Payload, fields: FieldMap, case_id: str, kind: str, key: str) -> ContactEvent:
     channel, warnings = fields.arrival(case.optional_text("Origin"), CHANNELS, "Origin")
     contact = Contact(
-        text=case.optional_text("Description") or "",
+        text=html_to_text(case.optional_text("Description") or ""),
         subject=case.optional_text("Subject"),
         contact_id=case_id,
         arrival_channel=channel,
