@@ -26,6 +26,7 @@ from contact_reasons.crm.events import (
     FieldMap,
     Ignored,
     NeedsFetch,
+    Refused,
     ResultMap,
     TicketUpdate,
     freshdesk,
@@ -121,8 +122,10 @@ def shown(results: Any) -> str:
     assert isinstance(results, tuple)
     assert results
     for result in results:
-        assert isinstance(result, ContactEvent | NeedsFetch | Ignored)
-        if not isinstance(result, Ignored):
+        assert isinstance(result, ContactEvent | NeedsFetch | Ignored | Refused)
+        if isinstance(result, Refused):
+            assert SECRET_WORDS not in result.why
+        elif not isinstance(result, Ignored):
             assert "/" not in result.ticket_id
             assert " " not in result.key
         if isinstance(result, ContactEvent):
@@ -1026,6 +1029,29 @@ def test_two_updates_of_a_zendesk_ticket_in_one_second_are_two_events() -> None:
 
     assert key("01J1") == key("01J1")
     assert len({key("01J1"), key("01J2"), key(None)}) == 3
+
+
+@given(st.lists(st.sampled_from(["good", "ignored", "bad"]), min_size=1, max_size=8))
+def test_hubspot_notifications_that_cannot_be_read_take_no_others_with_them(kinds: list[str]) -> None:
+    event = golden("hubspot", "batch")[0]
+    made = {
+        "good": event,
+        "ignored": {**event, "subscriptionType": "ticket.deletion"},
+        "bad": {**event, "objectId": "a b"},
+    }
+    payload = [made[kind] for kind in kinds]
+    if set(kinds) == {"bad"}:
+        with pytest.raises(EventError, match=r"^\[0\]\.objectId: another text; it must be an id"):
+            read_event("hubspot", payload)
+        return
+    results = read_event("hubspot", payload)
+    wanted = {"good": NeedsFetch, "ignored": Ignored, "bad": Refused}
+    assert [type(result) for result in results] == [wanted[kind] for kind in kinds]
+    for i, (kind, result) in enumerate(zip(kinds, results, strict=True)):
+        if isinstance(result, Refused):
+            assert (result.index, result.why.partition(":")[0]) == (i, f"[{i}].objectId")
+        else:
+            assert result == read_event("hubspot", [made[kind]])[0]
 
 
 @pytest.mark.parametrize("time", ["1989-12-31T23:59:59Z", "2200-01-01T00:00:00Z"])

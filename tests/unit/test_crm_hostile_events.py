@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import contact_reasons as cr
-from contact_reasons.crm.events import FieldMap, Ignored, NeedsFetch, parse_body, read_event, read_ticket
+from contact_reasons.crm.events import FieldMap, Ignored, NeedsFetch, Refused, parse_body, read_event, read_ticket
 from contact_reasons.errors import EventError
 from tests.conftest import ROOT
 
@@ -236,6 +236,15 @@ CASES = [(system, path, value, match) for system, cases in PAYLOADS.items() for 
 def test_a_hostile_payload_is_refused_with_its_place(system: str, path: str, value: Any, match: str) -> None:
     payload = changed(good(system), path, value) if path else value
     fields = FieldMap(fields={"cf_tier": "customer_type"}) if system == "freshdesk" else FieldMap()
+    if system == "hubspot" and path:
+        results = read_event(system, payload)
+        refused = [result for result in results if isinstance(result, Refused)]
+        assert [result.index for result in refused] == [int(path.partition(".")[0])]
+        assert re.search(match, refused[0].why)
+        assert PRIVATE not in repr(refused)
+        assert len(results) == len(payload)
+        payload = [payload[refused[0].index]]
+        match = match.replace(r"\[1\]", r"\[0\]")
     with pytest.raises(EventError, match=match) as raised:
         read_event(system, payload, fields=fields)
     assert PRIVATE not in str(raised.value)

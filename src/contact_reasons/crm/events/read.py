@@ -50,12 +50,13 @@ def read_event(
 
     Returns
     -------
-    tuple of ContactEvent, NeedsFetch or Ignored
+    tuple of ContactEvent, NeedsFetch, Ignored or Refused
+        `Refused` beside others alone: one notification of a list that is not as documented does not take the others with it.
 
     Raises
     ------
     EventError
-        If the payload is not as documented; says where and what was expected, never what the customer wrote.
+        If the payload is not as documented, or nothing of a list is; says where and what was expected, never what the customer wrote.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What becomes of an event: a contact, a fetch that is needed first, or nothing."""
+"""What becomes of an event: a contact, a fetch that is needed first, nothing, or a refusal beside others that are taken."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from contact_reasons.records import Contact
 
-__all__ = ["ContactEvent", "EventResult", "EventWarning", "Ignored", "NeedsFetch"]
+__all__ = ["ContactEvent", "EventResult", "EventWarning", "Ignored", "NeedsFetch", "Refused"]
 
 
 class EventWarning(NamedTuple):
@@ -107,4 +107,22 @@ class Ignored:
     lost: bool = False
 
 
-EventResult: TypeAlias = ContactEvent | NeedsFetch | Ignored
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """One of several notifications that is not as documented, while others of the same body are.
+
+    Parameters
+    ----------
+    system : str
+    index : int
+        Its position in the body, from 0.
+    why : str
+        As an `EventError` says it; holds no value of the event.
+    """
+
+    system: str
+    index: int
+    why: str
+
+
+EventResult: TypeAlias = ContactEvent | NeedsFetch | Ignored | Refused
