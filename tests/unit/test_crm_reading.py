@@ -324,7 +324,10 @@ def test_the_commands_write_plan_and_read_back(tmp_path: Path) -> None:
         (("--to", "zendesk"), "say where to"),
         (("--to", "siebel", "--out", "x"), "no export for 'siebel'"),
         (("--to", "zendesk", "--out", "x", "--set", "title"), "write NAME=VALUE"),
-        (("--to", "intercom", "--out", "x", "--set", "kind=ticket"), "holds ','"),
+        (
+            ("--to", "intercom", "--out", "x", "--set", "kind=tickets"),
+            "'tickets' is not known; one of: conversation, ticket",
+        ),
         (("plan", "--to", "zendesk", "--now", "nowhere"), "no .json"),
     ],
 )
