@@ -17,6 +17,7 @@ from tests.benchmarks.run import Run
 from tests.benchmarks.service import service, service_lines
 from tests.conftest import TINY_TEXTS
 from tests.service import KEY, Running
+from tests.service_mix import Account, mixed
 from tests.unit.test_service_description import SYSTEMS, WITH_BODY, fuzz
 
 pytestmark = pytest.mark.slow
@@ -65,6 +66,15 @@ def test_of_forty_thousand_requests_none_is_lost(running: Running, retail: cr.Pi
         return right
 
     assert asyncio.run(ask_all()) == n_requests
+
+
+def test_of_twenty_four_thousand_mixed_requests_with_reloads_each_is_answered_once_and_right(tmp_path: Path) -> None:
+    """Of every kind, from fifty clients, while the model changes five times; each request, line and stored event is accounted for."""
+    account = Account(tmp_path)
+    account.run(mixed(24_000, seed=11), n_clients=50, reloads=5)
+    assert set(account.models) == set(account.pipes)
+    assert len(account.first) > 5000
+    assert len(account.again) > 3000
 
 
 def test_the_benchmark_sees_no_failed_and_no_wrong_answer(tmp_path: Path) -> None:
