@@ -126,7 +126,12 @@ PAYLOADS: dict[str, list[tuple[str, Any, str]]] = {
         ("data.payload.ChangeEventHeader.entityName", None, r"entityName: null; it must be a text"),
         ("data.payload.ChangeEventHeader.changeType", PRIVATE, r"changeType: text; it must be a change type"),
         ("data.payload.ChangeEventHeader.changeType", 5, r"changeType: number; it must be a text"),
-        ("data.payload.ChangeEventHeader.recordIds", [], r"recordIds: list; it must be a list of at least one id"),
+        ("data.payload.ChangeEventHeader.recordIds", [], r"recordIds: list; it must be a list of 1 to 1000 ids"),
+        (
+            "data.payload.ChangeEventHeader.recordIds",
+            ["500A"] * 1001,
+            r"recordIds: list; it must be a list of 1 to 1000",
+        ),
         ("data.payload.ChangeEventHeader.recordIds", PRIVATE, r"recordIds: text; it must be a list of texts"),
         ("data.payload.ChangeEventHeader.recordIds", [None], r"recordIds\[0\]: null; it must be a text"),
         ("data.payload.ChangeEventHeader.recordIds", ["5' OR '1'='1"], rf"another text; it must be {ID}"),

@@ -17,10 +17,12 @@ from contact_reasons.crm.events.results import ContactEvent, EventResult, EventW
 from contact_reasons.records import Contact
 from contact_reasons.text import html_to_text
 
-__all__ = ["API_VERSION", "CHANNELS", "read_event", "read_ticket"]
+__all__ = ["API_VERSION", "CHANNELS", "MAX_CASES", "read_event", "read_ticket"]
 
 SYSTEM: Final = "salesforce"
 API_VERSION: Final = "v60.0"
+MAX_CASES: Final = 1000
+"""Most cases of one event: each is labelled, so a body of ids alone must not cost without end."""
 
 CHANNELS: Final = {
     "app": "app",
@@ -80,8 +82,8 @@ def read_event(payload: Any, fields: FieldMap, headers: Mapping[str, str]) -> tu
 def _case_ids(header: Payload) -> tuple[str, ...] | None:
     """Ids of the changed cases; None where the event stands for more than it names (``500*``)."""
     ids = header.texts("recordIds")
-    if not ids:
-        raise header.wrong("recordIds", "a list of at least one id")
+    if not 0 < len(ids) <= MAX_CASES:
+        raise header.wrong("recordIds", f"a list of 1 to {MAX_CASES} ids")
     if any(each.endswith("*") for each in ids):
         return None
     return tuple(Payload({"id": each}, header.at("recordIds")).id("id") for each in ids)
