@@ -353,6 +353,19 @@ def test_a_body_that_nobody_waits_for_does_not_hold_its_connection(
     assert answer.count(b"HTTP/1.1 200 ") == 2
 
 
+def test_a_body_that_is_waited_for_has_its_own_time(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BoundedConnection, "head_seconds", 0.2)
+    whole = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", running.port), timeout=20) as connection:
+        connection.sendall(whole + head(Content_Length="29", Connection="close") + b'{"contacts": ')
+        time.sleep(0.6)
+        connection.sendall(b'[{"text": "a"}]}')
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+    assert answer.count(b"HTTP/1.1 200 ") == 2
+
+
 def test_a_key_or_a_host_that_comes_twice_proves_nothing(running: Running) -> None:
     body = b'{"contacts": [{"text": "a"}]}'
     for more in (f"Bearer {KEY}", "Bearer another-key-0123456789"):

@@ -87,7 +87,7 @@ class BoundedConnection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """What is left of a body that was not waited for has to come soon."""
         super().on_response_complete()
-        if self._in_message:
+        if self._in_message and not self._in_head and self.cycle.response_complete:
             self._wait()
 
     def _wait(self) -> None:
