@@ -489,6 +489,17 @@ def test_a_true_signature_passes_whatever_the_case_of_the_headers(system: str) -
 
 
 @pytest.mark.parametrize("system", EVENT_SYSTEMS)
+def test_a_secret_may_have_letters_beyond_ascii(system: str) -> None:
+    secret = "Schlüssel-鍵"
+    headers = SIGNED[system](secret=secret)
+    verify(system, headers, secret=secret)
+    sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+    verify(system, sent, secret=secret)
+    with pytest.raises(SignatureError, match="the signature is not that of this body"):
+        verify(system, sent, secret="Schlussel-鍵")
+
+
+@pytest.mark.parametrize("system", EVENT_SYSTEMS)
 def test_a_false_signature_is_refused_without_secrets_in_the_message(system: str) -> None:
     true = SIGNED[system]()
     for headers in (SIGNED[system](secret="another"), {name: "ü" + value for name, value in true.items()}):
