@@ -353,6 +353,21 @@ def test_a_body_that_nobody_waits_for_does_not_hold_its_connection(
     assert answer.count(b"HTTP/1.1 200 ") == 2
 
 
+def test_connections_that_say_nothing_do_not_keep_others_out_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BoundedConnection, "head_seconds", 2.0)
+    running = Running()
+    running.server.config.limit_concurrency = 20
+    with running:
+        silent = [socket.create_connection(("127.0.0.1", running.port), timeout=20) for _ in range(30)]
+        for connection in silent[::2]:
+            connection.sendall(b"POST /label HTTP/1.1\r\nHost:")
+        assert httpx.get(f"{running.url}/health").status_code == 503
+        assert [connection.recv(1) for connection in silent] == [b""] * 30
+        assert httpx.get(f"{running.url}/health").status_code == 200
+        for connection in silent:
+            connection.close()
+
+
 def test_a_body_that_is_waited_for_has_its_own_time(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BoundedConnection, "head_seconds", 0.2)
     whole = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
