@@ -969,6 +969,21 @@ def test_an_intercom_conversation_that_a_bot_opened_needs_the_parts_in_which_the
     assert isinstance(read_ticket("intercom", {"id": fetch.ticket_id, "source": asked}, fetch=fetch), Ignored)
 
 
+def test_intercom_s_own_words_in_place_of_a_tweet_are_no_customer_s() -> None:
+    event = golden("intercom", "created")
+    source = {"type": "twitter", "subject": "Not shown", "body": "This message is not shown", "author": None}
+    tweet = replaced(event, ("data", "item", "source"), source)
+    for author in (None, {}, {"type": "user"}):
+        (fetch,) = read_event("intercom", replaced(tweet, ("data", "item", "source", "author"), author))
+        assert isinstance(fetch, NeedsFetch)
+        item = {"id": fetch.ticket_id, "source": {**source, "author": author}}
+        assert isinstance(read_ticket("intercom", item, fetch=fetch), Ignored)
+    part = {"part_type": "comment", "body": "My refund?", "author": {"type": "user"}}
+    read = read_ticket("intercom", {**item, "conversation_parts": {"conversation_parts": [part]}}, fetch=fetch)
+    assert isinstance(read, ContactEvent)
+    assert (read.contact.text, read.contact.subject, read.contact.arrival_channel) == ("My refund?", None, "social")
+
+
 def described(system: str, words: str) -> Any:
     """A ticket whose text is these words."""
     if system == "hubspot":
