@@ -168,7 +168,7 @@ def test_a_text_that_says_something_is_never_cleaned_away(text: str) -> None:
 
 
 GIANTS = {
-    "open angles": "<", "unclosed tags": "<a ", "unclosed comments": "<p><!--", "nested tags": "<div>", "quotes": "> x\n",
+    "open angles": "<", "unclosed attributes": '<p a="', "attributes": "<p" + 1000 * " a=b", "unclosed tags": "<a ", "unclosed comments": "<p><!--", "nested tags": "<div>", "quotes": "> x\n",
     "wrote lines": "On Tue wrote:\n", "quoted wrote lines": "On Tue Shop wrote:\n> x\n", "underscores": "1_", "headers": "From: a\nSent: b\n", "digits": "1 ", "codes": "a1-", "mails": "a@a.", "turns": "Agent: a\nb: c\n",
     "spaces": " ", "lines": "\n", "dashes": "-", "entities": "&", "legal": "confidential intended recipient in error\n", "emoji": "😀", "unclosed scripts": "<script>", "long words": "w", "addresses": "<x@y> ", "nul": "\0",
 }  # fmt: skip
