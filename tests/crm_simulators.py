@@ -139,8 +139,11 @@ class HubSpot(Simulated):
             assert set(option) == {"label", "value", "displayOrder", "hidden", "description"}
 
     def listing(self) -> dict[str, str]:
-        mixed = [{**each, "options": each["options"][::-1]} for each in self.properties.values()]
-        return {"properties.json": json.dumps({"results": [{"name": "subject", "options": []}, *mixed]})}
+        more = {"description": "", "hidden": False, "displayOrder": -1, "archived": False, "hubspotDefined": False}
+        mixed = [more | each | {"options": each["options"][::-1]} for each in self.properties.values()]
+        subject = {"name": "subject", "label": "Ticket name", "type": "string", "fieldType": "text", "options": []}
+        results = [more | subject | {"groupName": "ticketinformation"}, *mixed]
+        return {"properties.json": json.dumps({"results": results})}
 
     def shown(self) -> tuple[Shown, Shown]:
         levels = []
@@ -470,7 +473,9 @@ class Jira(Simulated):
         total, half = len(self.options), len(self.options) // 2
         pages = (self.options[:half], self.options[half:])
         return {
-            f"page-{number}.json": json.dumps({"total": total, "isLast": number == 1, "values": page})
+            f"page-{number}.json": json.dumps(
+                {"maxResults": 100, "startAt": number * half, "total": total, "isLast": number == 1, "values": page}
+            )
             for number, page in enumerate(pages)
         }
 

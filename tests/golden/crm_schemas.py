@@ -155,4 +155,6 @@ def event_parts(system: str, kind: str, document: Any) -> list[tuple[str, str, A
         return list(_notification(document))
     assert system == "salesforce", system
     held = document.get("data", {}).get("payload", document)
-    return [("salesforce-events", "ChangeEventHeader", held["ChangeEventHeader"])] if "ChangeEventHeader" in held else []
+    return (
+        [("salesforce-events", "ChangeEventHeader", held["ChangeEventHeader"])] if "ChangeEventHeader" in held else []
+    )

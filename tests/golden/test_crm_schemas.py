@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator
 from functools import cache
@@ -17,11 +18,19 @@ from contact_reasons.crm.exports.plans import UpdatePlan
 from contact_reasons.resources import pack_names
 from contact_reasons.taxonomy import Taxonomy
 from tests.crm_simulators import SIMULATED
-from tests.golden.crm_schemas import FOLDER, event_parts, problems, request_problems, request_schema, xml_problems
+from tests.golden.crm_schemas import (
+    FOLDER,
+    REQUESTS,
+    event_parts,
+    problems,
+    request_problems,
+    request_schema,
+    xml_problems,
+)
 from tests.golden.test_crm import small
 
+ANSWERS = [("hubspot", "CollectionResponsePropertyNoPaging"), ("jira", "PageCustomFieldContextOption")]
 EVENTS = sorted((FOLDER.parent / "events").rglob("*.json"))
-WITH_XML = ("salesforce", "servicenow")
 
 
 def changed(taxonomy: Taxonomy) -> Taxonomy:
@@ -50,9 +59,7 @@ def named(name: str) -> Taxonomy:
 def planned(name: str, system: str) -> UpdatePlan:
     crm, taxonomy = SIMULATED[system](), named(name)
     crm.create(export_taxonomy(taxonomy, system))
-    return plan_update(
-        system, crm.listing(), small(2) if name == "small" else changed(taxonomy), earlier=taxonomy
-    )
+    return plan_update(system, crm.listing(), small(2) if name == "small" else changed(taxonomy), earlier=taxonomy)
 
 
 def requests(files: dict[str, str]) -> Iterator[tuple[str, str, str, Any]]:
@@ -92,9 +99,22 @@ def test_attributes_of_a_ticket_type_of_intercom_are_valid() -> None:
     plain = Taxonomy.from_pairs([("Billing", "Refund"), ("Billing", "Invoice"), ("Delivery", "Late")])
     files = export_taxonomy(plain, "intercom", kind="ticket")
     assert found_in("intercom", files) == []
-    bodies = {f"attributes/{n}.json": json.dumps(body | {"id": n}) for n, (*_, body) in enumerate(requests(files))}
-    plan = plan_update("intercom", bodies, changed(plain), earlier=plain, kind="ticket")
+    attributes = []
+    for number, (*_, body) in enumerate(requests(files), 1):
+        options = [{"id": label, "label": label} for label in body.pop("list_items").split(",")]
+        attributes.append(body | {"id": str(number), "input_options": {"list_options": options}})
+    answer = {"id": "9", "ticket_type_attributes": {"type": "list", "ticket_type_attributes": attributes}}
+    assert problems("intercom", "TicketType", answer) == []
+    plan = plan_update("intercom", {"answer.json": json.dumps(answer)}, changed(plain), earlier=plain, kind="ticket")
     assert found_in("intercom", plan.files()) == []
+
+
+@pytest.mark.parametrize(("system", "name"), ANSWERS)
+def test_answers_that_plans_are_made_from_are_valid(system: str, name: str) -> None:
+    crm = SIMULATED[system]()
+    crm.create(export_taxonomy(small(1), system))
+    for text in crm.listing().values():
+        assert problems(system, name, json.loads(text)) == []
 
 
 @pytest.mark.parametrize("extras", ["<externalId>false</externalId>", "<trackHistory>true</trackHistory>"])
@@ -180,3 +200,126 @@ def test_each_kind_of_event_is_checked() -> None:
             if not event_parts(path.parent.name, kind, case[kind]):
                 unchecked.append(f"{path.parent.name}/{path.stem} {kind}")
     assert sorted(unchecked) == ["salesforce/record payload", "salesforce/ticket ticket", "zendesk/trigger payload"]
+
+
+BROKEN: list[tuple[str, str, str, Any]] = [
+    ("zendesk", "TicketFieldCreate", "ticket_field.type", "dropdown"),
+    ("zendesk", "TicketFieldUpdate", "ticket_field.custom_field_options.0.value", "two words"),
+    ("zendesk", "TicketUpdate", "ticket.custom_fields.0.id", "360010"),
+    ("zendesk", "TicketUpdateMany", "ticket.additional_tags", "labelled"),
+    ("zendesk", "TicketEvent", "detail.status", "new"),
+    ("zendesk", "Ticket", "ticket.id", "5158"),
+    ("hubspot", "PropertyCreate", "fieldType", "picklist"),
+    ("hubspot", "PropertyUpdate", "options.0.hidden", None),
+    ("hubspot", "SimplePublicObjectInput", "properties.contact_reason", 3),
+    ("hubspot", "SimplePublicObjectWithAssociations", "id", 2001),
+    ("hubspot", "CollectionResponsePropertyNoPaging", "results.0.label", None),
+    ("hubspot-events", "Notifications", "0.objectId", "2001"),
+    ("intercom", "Conversation", "state", "new"),
+    ("intercom", "UpdateConversationRequest", "custom_attributes", "billing"),
+    ("intercom", "CreateTicketTypeAttributeRequest", "data_type", "options"),
+    ("intercom", "UpdateTicketTypeAttributeRequest", "list_items", ["Refund"]),
+    ("intercom-lists", "CreateConversationAttribute", "model", "contact"),
+    ("intercom-lists", "UpdateConversationAttribute", "list_options.0.label", None),
+    ("intercom-lists", "Notification", "topic", "conversation user created"),
+    ("freshdesk", "TicketFieldCreate", "choices.0.choices.0.choices", [{"value": "Third", "choices": [{}]}]),
+    ("freshdesk", "TicketFieldUpdate", "choices.0.position", 0),
+    ("freshdesk", "TicketUpdate", "tags", "labelled"),
+    ("freshdesk", "Ticket", "priority", "low"),
+    ("freshdesk", "AppEvent", "event", "ticket_created"),
+    ("freshdesk", "RuleWebhook", "freshdesk_webhook", {}),
+    ("jira", "BulkCustomFieldOptionCreateRequest", "options.0.value", None),
+    ("jira", "BulkCustomFieldOptionUpdateRequest", "options.0.id", 10003),
+    ("jira", "OrderOfCustomFieldOptions", "position", "Top"),
+    ("jira", "IssueUpdateDetails", "fields", "customfield_10050"),
+    ("jira", "PageCustomFieldContextOption", "values.0.disabled", "no"),
+    ("dynamics", "OptionSetMetadata", "OptionSetType", "Dropdown"),
+    ("dynamics", "InsertOptionValue", "Label", "Damaged"),
+    ("dynamics", "UpdateOptionValue", "MergeLabels", None),
+    ("dynamics", "OrderOption", "Values", ["100000001"]),
+    ("dynamics", "PublishXml", "ParameterXml", {}),
+    ("dynamics", "Incident", "new_contactreason", {"Value": 100000003}),
+    ("salesforce-events", "ChangeEventHeader", "changeType", "INSERT"),
+    ("records", "Record", "Contact_Reason__c", ["returns"]),
+]
+"""A place in a valid document of each definition, and what may not stand there; None: nothing may be missing there."""
+
+
+@cache
+def valid_documents() -> dict[tuple[str, str], Any]:
+    """One document of each definition, from what is checked above."""
+    found: dict[tuple[str, str], Any] = {}
+    for system in SYSTEMS:
+        files = export_taxonomy(small(1), system) | planned("small", system).files()
+        for _, method, path, body in requests(files):
+            found.setdefault(request_schema(system, method, path), body)
+    plain = Taxonomy.from_pairs([("Billing", "Refund"), ("Delivery", "Late")])
+    (_, *_, body), *_ = requests(export_taxonomy(plain, "intercom", kind="ticket"))
+    found["intercom", "CreateTicketTypeAttributeRequest"] = body
+    found["intercom", "UpdateTicketTypeAttributeRequest"] = {"list_items": body["list_items"]}
+    for system, name in ANSWERS:
+        crm = SIMULATED[system]()
+        crm.create(export_taxonomy(small(1), system))
+        found[system, name] = json.loads(next(iter(crm.listing().values())))
+    for path in EVENTS:
+        case = json.loads(path.read_text(encoding="utf-8"))
+        if "update" in case and case["expected"] is not None:
+            sent = case["expected"]
+            found.setdefault(request_schema(path.parent.name, sent["method"], sent["path"]), sent["body"])
+        for kind in {"payload", "event", "ticket"} & set(case):
+            for file, name, document in event_parts(path.parent.name, kind, case[kind]):
+                found.setdefault((file, name), document)
+    return found
+
+
+def put(document: Any, place: str, value: Any) -> None:
+    *way, last = (int(key) if key.isdigit() else key for key in place.split("."))
+    for key in way:
+        document = document[key]
+    if value is None:
+        del document[last]
+    else:
+        document[last] = value
+
+
+@pytest.mark.parametrize(("file", "name", "place", "value"), BROKEN, ids=lambda given: str(given)[:40])
+def test_a_schema_refuses_a_broken_document(file: str, name: str, place: str, value: Any) -> None:
+    document = copy.deepcopy(valid_documents()[file, name])
+    assert problems(file, name, document) == []
+    put(document, place, value)
+    assert problems(file, name, document) != []
+
+
+@pytest.mark.parametrize(("file", "name"), sorted({row[:2] for row in BROKEN if row[1] not in ("Record", "Incident")}))
+def test_a_schema_refuses_a_member_it_does_not_name(file: str, name: str) -> None:
+    document = copy.deepcopy(valid_documents()[file, name])
+    (document[0] if isinstance(document, list) else document)["invented"] = 1
+    assert any("'invented' was unexpected" in problem for problem in problems(file, name, document))
+
+
+def test_each_schema_that_is_used_has_been_seen_to_refuse() -> None:
+    assert {row[:2] for row in BROKEN} == set(valid_documents())
+    assert {schema for known in REQUESTS.values() for schema in known.values()} <= set(valid_documents())
+
+
+BROKEN_XML = [
+    ("salesforce", "Contact_Reason__c.field-meta.xml", "<type>Picklist<", "<type>Dropdown<"),
+    ("salesforce", "Contact_Reason__c.field-meta.xml", "<required>false</required>", "<needed>false</needed>"),
+    ("salesforce", "Contact_Reason__c.field-meta.xml", "<default>false</default>", ""),
+    ("salesforce", "Contact_Reason__c.field-meta.xml", "<sorted>false<", "<sorted>no<"),
+    ("salesforce", "Contact_Reason_Detail__c.field-meta.xml", "<valueName>billing__refund</valueName>", ""),
+    ("salesforce", "Contact_Reason_Detail_Fits.validationRule-meta.xml", "<active>true</active>", ""),
+    ("salesforce", "package.xml", "<version>60.0</version>", ""),
+    ("salesforce", "package.xml", "soap.sforce.com/2006/04", "soap.sforce.com/2007/04"),
+    ("servicenow", "sys_choice.xml", "<inactive>false<", "<inactive>no<"),
+    ("servicenow", "sys_choice.xml", "<element>category</element>", ""),
+    ("servicenow", "sys_choice.xml", ' action="INSERT_OR_UPDATE"', ""),
+]
+
+
+@pytest.mark.parametrize(("system", "file", "right", "wrong"), BROKEN_XML)
+def test_a_schema_refuses_a_broken_file(system: str, file: str, right: str, wrong: str) -> None:
+    (text,) = (text for name, text in export_taxonomy(small(1), system).items() if name.endswith(file))
+    assert right in text
+    assert xml_problems(system, text) == []
+    assert xml_problems(system, text.replace(right, wrong, 1)) != []

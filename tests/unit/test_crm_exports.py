@@ -291,6 +291,29 @@ def test_of_a_ticket_type_of_intercom_no_item_leaves_the_list() -> None:
     )
 
 
+@pytest.mark.parametrize("key", ["ticket_type_attributes", "data"])
+def test_a_ticket_type_of_intercom_is_read_as_it_is_answered(key: str) -> None:
+    old = Taxonomy.from_pairs([("Billing", "Refund"), ("Post", "Late")])
+    files = export_taxonomy(old, "intercom", kind="ticket")
+    attributes: list[dict[str, Any]] = [{"name": "_default_title_", "data_type": "string", "input_options": None}]
+    for number, name in enumerate(("calls/1-primaries.json", "calls/2-secondaries.json")):
+        body = json.loads(files.pop(name))["body"]
+        options = [{"id": f"item-{label}", "label": label} for label in body.pop("list_items").split(",")]
+        attributes.append(body | {"id": str(number), "input_options": {"list_options": options}})
+    answer = {"type": "ticket_type", "id": "9", "ticket_type_attributes": {"type": "list", key: attributes}}
+    given = {"ticket-type.json": json.dumps(answer)}
+    assert read_export("intercom", given | files, kind="ticket") == old
+    new = Taxonomy.from_pairs([("Post", "Late"), ("Billing", "Invoice")])
+    (_, step) = plan_update("intercom", given, new, earlier=old, kind="ticket").steps
+    assert (step.path, step.body) == (
+        "/ticket_types/{ticket_type_id}/attributes/1",
+        {"list_items": "Post: Late,Billing: Invoice,Billing: Refund"},
+    )
+    given["ticket-type.json"] = given["ticket-type.json"].replace("Post: Late", "Post: Late, again")
+    with pytest.raises(CrmError, match=r"the item .Post: Late, again. has a comma, .*; rename it in Intercom"):
+        plan_update("intercom", given, new, earlier=old, kind="ticket")
+
+
 def test_choices_of_an_instance_that_are_not_ours_are_not_touched() -> None:
     crm = ServiceNow(foreign=True)
     before = crm.stored()

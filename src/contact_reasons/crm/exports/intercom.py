@@ -17,7 +17,7 @@ from contact_reasons.crm.exports.system import (
     needs_ids,
     one_of,
 )
-from contact_reasons.errors import CrmError
+from contact_reasons.errors import CrmError, shorten
 from contact_reasons.taxonomy import PrimaryReason, SecondaryReason, Taxonomy
 
 __all__ = ["Intercom"]
@@ -56,6 +56,10 @@ class Intercom(CrmSystem):
     def renames(self) -> bool:
         """Items of a conversation attribute have ids."""
         return self.kind == "conversation"
+
+    @property
+    def _listing(self) -> str:
+        return "GET /data_attributes" if self.kind == "conversation" else "GET /ticket_types/{ticket_type_id}"
 
     def labelled(self, primary: PrimaryReason, secondary: SecondaryReason | None) -> str:
         """There is one list of secondaries, so the primary's label stands before each."""
@@ -102,23 +106,17 @@ class Intercom(CrmSystem):
         )
 
     def held_in(self, files: Mapping[str, str]) -> Held:
-        """Both attributes, from the exported calls or the answer to ``GET /data_attributes``."""
+        """Both attributes, from the exported calls or the answer that lists them."""
         found: dict[str, tuple[str, dict[str, Any]]] = {}
         for name, document in json_documents(files):
-            listed = document if isinstance(document, dict) else {}
-            several = listed.get("data", [listed])
-            for each in several if isinstance(several, list) else []:
-                if (
-                    isinstance(each, dict)
-                    and isinstance(each.get("name"), str)
-                    and {"list_options", "list_items"} & set(each)
-                ):
+            for each in _attributes(document):
+                if isinstance(each.get("name"), str) and {"list_options", "list_items"} & set(each):
                     put_once(found, each["name"], name, each)
         levels, natives = [], []
         for wanted in (self.title, self.detail_title):
             if wanted not in found:
                 raise CrmError(
-                    f"Intercom: no file holds a list attribute of the name {wanted!r}; give the answer to GET /data_attributes, "
+                    f"Intercom: no file holds a list attribute of the name {wanted!r}; give the answer to {self._listing}, "
                     "or name yours with title and detail_title"
                 )
             where, given = found[wanted]
@@ -129,8 +127,7 @@ class Intercom(CrmSystem):
 
     def _choices(self, where: str, given: Mapping[str, Any]) -> tuple[Choice, ...]:
         if self.kind == "ticket":
-            labels = at(given, "list_items", str, where).split(",")
-            return tuple(Choice(code=None, value=label, label=label) for label in labels)
+            return tuple(Choice(code=None, value=label, label=label) for label in _ticket_labels(where, given))
         choices = []
         for option in at(given, "list_options", list, where):
             label, native = at(option, "label", str, where), option.get("id")
@@ -191,6 +188,36 @@ class Intercom(CrmSystem):
                     )
                 )
         return found
+
+
+def _attributes(document: Any) -> list[dict[str, Any]]:
+    """The attributes of an answer; those of a ticket type with the members of their `input_options` as their own.
+
+    A ticket type has them under ``ticket_type_attributes`` by its description, under ``data`` by the examples.
+    """
+    listed = document.get("ticket_type_attributes", document) if isinstance(document, dict) else {}
+    several = listed.get("data", listed.get("ticket_type_attributes", [listed])) if isinstance(listed, dict) else []
+    found = []
+    for each in several if isinstance(several, list) else []:
+        if isinstance(each, dict):
+            options = each.get("input_options")
+            found.append({**options, **each} if isinstance(options, dict) else each)
+    return found
+
+
+def _ticket_labels(where: str, given: Mapping[str, Any]) -> list[str]:
+    """Items as they are sent, one text, or as they are answered, a list."""
+    if "list_items" in given:
+        sent: str = at(given, "list_items", str, where)
+        return sent.split(",")
+    labels = [at(option, "label", str, where) for option in at(given, "list_options", list, where)]
+    for label in labels:
+        if "," in label:
+            raise CrmError(
+                f"{where}: the item {shorten(label)} has a comma, and items of a ticket type are sent as one text with commas between "
+                "them; rename it in Intercom"
+            )
+    return labels
 
 
 def _item(choice: Choice) -> dict[str, Any]:

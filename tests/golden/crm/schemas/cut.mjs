@@ -32,7 +32,7 @@ const crm = '@hubspot/api-client/lib/codegen/crm';
 await fromTypes(
   'hubspot',
   { package: '@hubspot/api-client', version: version('@hubspot/api-client'), licence: 'Apache-2.0', publisher: 'HubSpot', api: 'CRM v3' },
-  [['properties', 'PropertyCreate'], ['properties', 'PropertyUpdate'], ['tickets', 'SimplePublicObjectInput'], ['tickets', 'SimplePublicObjectWithAssociations']].map(
+  [['properties', 'PropertyCreate'], ['properties', 'PropertyUpdate'], ['properties', 'CollectionResponsePropertyNoPaging'], ['tickets', 'SimplePublicObjectInput'], ['tickets', 'SimplePublicObjectWithAssociations']].map(
     ([room, name], number) => `import { ${name} } from '${crm}/${room}/models/${name}';\nexport type T${number} = ${name};`,
   ),
 );
@@ -46,6 +46,7 @@ await fromTypes(
     'export type T1 = Intercom.UpdateConversationRequest;',
     'export type T2 = Intercom.ticketTypes.CreateTicketTypeAttributeRequest;',
     'export type T3 = Intercom.ticketTypes.UpdateTicketTypeAttributeRequest;',
+    'export type T4 = Intercom.TicketType;',
   ],
   {
     UpdateConversationRequest: ['conversation_id', 'display_as'],
@@ -58,7 +59,7 @@ await fromTypes(
 process.env.AUDIT_SCHEMAS = 'true';
 const { z } = await load('zod');
 const definitions = {};
-for (const name of ['BulkCustomFieldOptionCreateRequest', 'BulkCustomFieldOptionUpdateRequest', 'OrderOfCustomFieldOptions', 'IssueUpdateDetails']) {
+for (const name of ['BulkCustomFieldOptionCreateRequest', 'BulkCustomFieldOptionUpdateRequest', 'OrderOfCustomFieldOptions', 'IssueUpdateDetails', 'PageCustomFieldContextOption']) {
   const file = path.join(folder('jira.js'), 'dist/cloud/models', name[0].toLowerCase() + name.slice(1) + '.js');
   const { $schema, ...schema } = z.toJSONSchema((await import(pathToFileURL(file)))[`${name}Schema`], { io: 'input' });
   definitions[name] = schema;
