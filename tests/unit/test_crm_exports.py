@@ -291,6 +291,21 @@ def test_of_a_ticket_type_of_intercom_no_item_leaves_the_list() -> None:
     )
 
 
+def test_choices_of_an_instance_that_are_not_ours_are_not_touched() -> None:
+    crm = ServiceNow(foreign=True)
+    before = crm.stored()
+    old = Taxonomy.from_pairs([("Billing", "Refund")])
+    crm.create(export_taxonomy(old, "servicenow"))
+    hand_made = {key: dict(record) for key, record in crm.records.items() if int(key, 16) < 9}
+    plan = plan_update("servicenow", crm.listing(), Taxonomy.from_pairs([("Post", "Late")]))
+    for step in plan.steps:
+        crm.apply(step)
+    assert {key: crm.records[key] for key in hand_made} == hand_made
+    assert before <= crm.stored()
+    assert "hardware" in plan.notes[0]
+    assert read_export("servicenow", crm.listing()).secondary_ids == ("post.late",)
+
+
 @pytest.mark.parametrize("key", ["ticket_type_attributes", "data"])
 def test_a_ticket_type_of_intercom_is_read_as_it_is_answered(key: str) -> None:
     old = Taxonomy.from_pairs([("Billing", "Refund"), ("Post", "Late")])
@@ -312,18 +327,3 @@ def test_a_ticket_type_of_intercom_is_read_as_it_is_answered(key: str) -> None:
     given["ticket-type.json"] = given["ticket-type.json"].replace("Post: Late", "Post: Late, again")
     with pytest.raises(CrmError, match=r"the item .Post: Late, again. has a comma, .*; rename it in Intercom"):
         plan_update("intercom", given, new, earlier=old, kind="ticket")
-
-
-def test_choices_of_an_instance_that_are_not_ours_are_not_touched() -> None:
-    crm = ServiceNow(foreign=True)
-    before = crm.stored()
-    old = Taxonomy.from_pairs([("Billing", "Refund")])
-    crm.create(export_taxonomy(old, "servicenow"))
-    hand_made = {key: dict(record) for key, record in crm.records.items() if int(key, 16) < 9}
-    plan = plan_update("servicenow", crm.listing(), Taxonomy.from_pairs([("Post", "Late")]))
-    for step in plan.steps:
-        crm.apply(step)
-    assert {key: crm.records[key] for key in hand_made} == hand_made
-    assert before <= crm.stored()
-    assert "hardware" in plan.notes[0]
-    assert read_export("servicenow", crm.listing()).secondary_ids == ("post.late",)

@@ -109,7 +109,7 @@ class Intercom(CrmSystem):
         """Both attributes, from the exported calls or the answer that lists them."""
         found: dict[str, tuple[str, dict[str, Any]]] = {}
         for name, document in json_documents(files):
-            for each in _attributes(document):
+            for each in self._listed(document):
                 if isinstance(each.get("name"), str) and {"list_options", "list_items"} & set(each):
                     put_once(found, each["name"], name, each)
         levels, natives = [], []
@@ -127,7 +127,7 @@ class Intercom(CrmSystem):
 
     def _choices(self, where: str, given: Mapping[str, Any]) -> tuple[Choice, ...]:
         if self.kind == "ticket":
-            return tuple(Choice(code=None, value=label, label=label) for label in _ticket_labels(where, given))
+            return tuple(Choice(code=None, value=label, label=label) for label in self._ticket_items(where, given))
         choices = []
         for option in at(given, "list_options", list, where):
             label, native = at(option, "label", str, where), option.get("id")
@@ -138,6 +138,36 @@ class Intercom(CrmSystem):
                 )
             )
         return tuple(choices)
+
+    @staticmethod
+    def _listed(document: Any) -> list[dict[str, Any]]:
+        """The attributes of an answer; those of a ticket type with the members of their `input_options` as their own.
+
+        A ticket type has them under ``ticket_type_attributes`` by its description, under ``data`` by the examples.
+        """
+        listed = document.get("ticket_type_attributes", document) if isinstance(document, dict) else {}
+        several = listed.get("data", listed.get("ticket_type_attributes", [listed])) if isinstance(listed, dict) else []
+        found = []
+        for each in several if isinstance(several, list) else []:
+            if isinstance(each, dict):
+                options = each.get("input_options")
+                found.append({**options, **each} if isinstance(options, dict) else each)
+        return found
+
+    @staticmethod
+    def _ticket_items(where: str, given: Mapping[str, Any]) -> list[str]:
+        """Items as they are sent, one text, or as they are answered, a list."""
+        if "list_items" in given:
+            sent: str = at(given, "list_items", str, where)
+            return sent.split(",")
+        items = [at(option, "label", str, where) for option in at(given, "list_options", list, where)]
+        for item in items:
+            if "," in item:
+                raise CrmError(
+                    f"{where}: the item {shorten(item)} has a comma, and items of a ticket type are sent as one text with commas between "
+                    "them; rename it in Intercom"
+                )
+        return items
 
     def adopted(self, now: Held, wanted: Held, earlier: Held | None) -> Held:
         """By labels."""
@@ -188,36 +218,6 @@ class Intercom(CrmSystem):
                     )
                 )
         return found
-
-
-def _attributes(document: Any) -> list[dict[str, Any]]:
-    """The attributes of an answer; those of a ticket type with the members of their `input_options` as their own.
-
-    A ticket type has them under ``ticket_type_attributes`` by its description, under ``data`` by the examples.
-    """
-    listed = document.get("ticket_type_attributes", document) if isinstance(document, dict) else {}
-    several = listed.get("data", listed.get("ticket_type_attributes", [listed])) if isinstance(listed, dict) else []
-    found = []
-    for each in several if isinstance(several, list) else []:
-        if isinstance(each, dict):
-            options = each.get("input_options")
-            found.append({**options, **each} if isinstance(options, dict) else each)
-    return found
-
-
-def _ticket_labels(where: str, given: Mapping[str, Any]) -> list[str]:
-    """Items as they are sent, one text, or as they are answered, a list."""
-    if "list_items" in given:
-        sent: str = at(given, "list_items", str, where)
-        return sent.split(",")
-    labels = [at(option, "label", str, where) for option in at(given, "list_options", list, where)]
-    for label in labels:
-        if "," in label:
-            raise CrmError(
-                f"{where}: the item {shorten(label)} has a comma, and items of a ticket type are sent as one text with commas between "
-                "them; rename it in Intercom"
-            )
-    return labels
 
 
 def _item(choice: Choice) -> dict[str, Any]:
