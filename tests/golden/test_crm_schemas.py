@@ -323,3 +323,13 @@ def test_a_schema_refuses_a_broken_file(system: str, file: str, right: str, wron
     assert right in text
     assert xml_problems(system, text) == []
     assert xml_problems(system, text.replace(right, wrong, 1)) != []
+
+
+def test_each_file_of_schemas_says_where_it_comes_from() -> None:
+    for path in sorted(FOLDER.glob("*.json")):
+        source = json.loads(path.read_text(encoding="utf-8"))["source"]
+        if "written" in source:
+            assert set(source) == {"written", "after", "why"}, path.name
+        else:
+            assert set(source) == {"package", "version", "licence", "publisher", "api"}, path.name
+            assert source["licence"] in ("Apache-2.0", "MIT"), path.name
