@@ -38,8 +38,10 @@ REQUESTS: dict[str, dict[str, tuple[str, str]]] = {
         r"PUT /api/v2/tickets/\d+": ("freshdesk", "TicketUpdate"),
     },
     "intercom": {
-        r"POST /data_attributes": ("intercom-lists", "CreateConversationAttribute"),
-        r"PUT /data_attributes/\d+": ("intercom-lists", "UpdateConversationAttribute"),
+        r"POST /conversations/attributes": ("intercom-lists", "CreateConversationAttribute"),
+        r"POST /conversations/attributes/\d+/options": ("intercom-lists", "ConversationAttributeOption"),
+        r"PUT /conversations/attributes/\d+/options/[\w-]+": ("intercom-lists", "ConversationAttributeOption"),
+        r"DELETE /conversations/attributes/\d+/options/[\w-]+": ("intercom-lists", "Nothing"),
         r"POST /ticket_types/\{ticket_type_id\}/attributes": ("intercom", "CreateTicketTypeAttributeRequest"),
         r"PUT /ticket_types/\{ticket_type_id\}/attributes/\d+": ("intercom", "UpdateTicketTypeAttributeRequest"),
         r"PUT /conversations/\d+": ("intercom", "UpdateConversationRequest"),

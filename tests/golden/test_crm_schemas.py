@@ -29,7 +29,11 @@ from tests.golden.crm_schemas import (
 )
 from tests.golden.test_crm import small
 
-ANSWERS = [("hubspot", "CollectionResponsePropertyNoPaging"), ("jira", "PageCustomFieldContextOption")]
+ANSWERS = [
+    ("hubspot", "hubspot", "CollectionResponsePropertyNoPaging"),
+    ("jira", "jira", "PageCustomFieldContextOption"),
+    ("intercom", "intercom-lists", "ConversationAttributeList"),
+]
 EVENTS = sorted((FOLDER.parent / "events").rglob("*.json"))
 
 
@@ -109,12 +113,12 @@ def test_attributes_of_a_ticket_type_of_intercom_are_valid() -> None:
     assert found_in("intercom", plan.files()) == []
 
 
-@pytest.mark.parametrize(("system", "name"), ANSWERS)
-def test_answers_that_plans_are_made_from_are_valid(system: str, name: str) -> None:
+@pytest.mark.parametrize(("system", "file", "name"), ANSWERS)
+def test_answers_that_plans_are_made_from_are_valid(system: str, file: str, name: str) -> None:
     crm = SIMULATED[system]()
     crm.create(export_taxonomy(small(1), system))
     for text in crm.listing().values():
-        assert problems(system, name, json.loads(text)) == []
+        assert problems(file, name, json.loads(text)) == []
 
 
 @pytest.mark.parametrize("extras", ["<externalId>false</externalId>", "<trackHistory>true</trackHistory>"])
@@ -219,8 +223,9 @@ BROKEN: list[tuple[str, str, str, Any]] = [
     ("intercom", "UpdateConversationRequest", "custom_attributes", "billing"),
     ("intercom", "CreateTicketTypeAttributeRequest", "data_type", "options"),
     ("intercom", "UpdateTicketTypeAttributeRequest", "list_items", ["Refund"]),
-    ("intercom-lists", "CreateConversationAttribute", "model", "contact"),
-    ("intercom-lists", "UpdateConversationAttribute", "list_options.0.label", None),
+    ("intercom-lists", "CreateConversationAttribute", "options.0.id", "item-1"),
+    ("intercom-lists", "ConversationAttributeOption", "label", ""),
+    ("intercom-lists", "ConversationAttributeList", "data.1.options.0.archived", None),
     ("intercom-lists", "Notification", "topic", "conversation user created"),
     ("freshdesk", "TicketFieldCreate", "choices.0.choices.0.choices", [{"value": "Third", "choices": [{}]}]),
     ("freshdesk", "TicketFieldUpdate", "choices.0.position", 0),
@@ -257,10 +262,10 @@ def valid_documents() -> dict[tuple[str, str], Any]:
     (_, *_, body), *_ = requests(export_taxonomy(plain, "intercom", kind="ticket"))
     found["intercom", "CreateTicketTypeAttributeRequest"] = body
     found["intercom", "UpdateTicketTypeAttributeRequest"] = {"list_items": body["list_items"]}
-    for system, name in ANSWERS:
+    for system, file, name in ANSWERS:
         crm = SIMULATED[system]()
         crm.create(export_taxonomy(small(1), system))
-        found[system, name] = json.loads(next(iter(crm.listing().values())))
+        found[file, name] = json.loads(next(iter(crm.listing().values())))
     for path in EVENTS:
         case = json.loads(path.read_text(encoding="utf-8"))
         if "update" in case and case["expected"] is not None:
@@ -298,7 +303,9 @@ def test_a_schema_refuses_a_member_it_does_not_name(file: str, name: str) -> Non
 
 
 def test_each_schema_that_is_used_has_been_seen_to_refuse() -> None:
-    assert {row[:2] for row in BROKEN} == set(valid_documents())
+    nothing = ("intercom-lists", "Nothing")
+    assert {*(row[:2] for row in BROKEN), nothing} == set(valid_documents())
+    assert problems(*nothing, {}) != []
     assert {schema for known in REQUESTS.values() for schema in known.values()} <= set(valid_documents())
 
 

@@ -63,7 +63,7 @@ HOSTILE: dict[str, dict[str, str]] = {
     "dynamics": {"x.json": '{"Name": "new_contactreason", "Options": "x"}'},
     "servicenow": {"x.xml": "<unload><sys_choice/></unload>"},
     "freshdesk": {"x.json": '{"type": "nested_field", "choices": {"a": [1]}}'},
-    "intercom": {"x.json": '{"name": "Contact reason", "list_options": [{"label": 7}]}'},
+    "intercom": {"x.json": '{"name": "Contact reason", "options": [{"label": 7}]}'},
     "jira": {"x.json": '{"values": [{"id": "1"}]}'},
 }
 
