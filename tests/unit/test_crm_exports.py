@@ -351,6 +351,7 @@ def test_items_of_intercom_change_places_without_two_of_one_label() -> None:
     ]
     for step in plan.steps:
         crm.apply(step)
+    assert [change.reason for change in plan.changes] == ["billing.fee", "billing.invoice", "billing.refund"]
     assert dict(crm.shown()[1])["item-3"] == "Billing: Invoice"
     assert plan_update("intercom", crm.listing(), new, earlier=new).steps == ()
 

@@ -235,7 +235,7 @@ class Intercom(CrmSystem):
         for label, choice in _renames(level):
             yield Step(
                 title=f"Change an item of {title!r}; conversations keep it",
-                changes=_of(level, "rename", choice),
+                changes=_of(level, "rename", choice) if label == choice.label else (),
                 method="PUT",
                 path=f"{root}/{choice.native}",
                 body={"label": label},
