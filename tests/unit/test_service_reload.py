@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 import os
 import shutil
@@ -16,18 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 import contact_reasons as cr
-from contact_reasons.bundle import read_bundle, write_bundle
-from contact_reasons.classifier import ReasonModel
 from contact_reasons.cli import app
-from contact_reasons.resources import pack_files
 from contact_reasons.service.models import Models, ReloadRunning, Served, load_served
 from contact_reasons.service.settings import ServiceSettings
-from tests.service import KEY, Running
+from tests.service import KEY, Running, replace_model, two_packs
 
 TEXT = "where is my parcel"
 
@@ -35,32 +30,7 @@ TEXT = "where is my parcel"
 @pytest.fixture(scope="module")
 def packs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The retail pack, and the same with a model that answers differently."""
-    folder = tmp_path_factory.mktemp("reload")
-    files = pack_files("retail")
-    for name in ("a", "b"):
-        (folder / name).mkdir()
-        shutil.copy(files.taxonomy, folder / name / "taxonomy.yaml")
-        shutil.copy(files.policy, folder / name / "policy.yaml")
-        shutil.copytree(files.model, folder / name / "model")
-    write_changed_model(folder / "b" / "model")
-    return folder / "a", folder / "b"
-
-
-def write_changed_model(folder: Path) -> None:
-    bundle = read_bundle(folder)
-    model, manifest = bundle.model, bundle.manifest
-    changed = dataclasses.replace(model.arrays, intercept=(model.arrays.intercept * np.float32(0.5)))
-    write_bundle(
-        folder,
-        ReasonModel(model.classes, changed, model.calibration),
-        bundle.thresholds,
-        taxonomy=manifest.taxonomy,
-        package_version=manifest.package_version,
-        library_versions=manifest.library_versions,
-        thresholds_from=manifest.thresholds_from,
-        training=manifest.training,
-        scores=manifest.scores,
-    )
+    return two_packs(tmp_path_factory.mktemp("reload"))
 
 
 @pytest.fixture
@@ -72,11 +42,6 @@ def pack(packs: tuple[Path, Path], tmp_path: Path) -> Path:
 def running(pack: Path) -> Iterator[Running]:
     with Running(pack=pack) as found:
         yield found
-
-
-def replace_model(pack: Path, other: Path) -> None:
-    shutil.rmtree(pack / "model")
-    shutil.copytree(other / "model", pack / "model")
 
 
 def test_a_new_model_answers_after_a_reload_and_says_so(running: Running, pack: Path, packs: tuple[Path, Path]) -> None:

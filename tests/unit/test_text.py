@@ -128,6 +128,22 @@ def test_turns_without_any_customer_word_keep_the_whole() -> None:
     assert customer_side("Agent: hello\nAgent: bye") == "Agent: hello\nAgent: bye"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I paid <a lot> more",
+        "size <b and not> c",
+        "a <b",
+        "Bob <b@example.com> wrote",
+        "x <i && y>",
+        "<p",
+        "<td nowrap",
+    ],
+)
+def test_what_only_looks_like_a_tag_is_words(text: str) -> None:
+    assert html_to_text(text) == text
+
+
 def test_html_entities_are_read_without_tags_too() -> None:
     assert html_to_text("Fish &amp; chips &euro;5") == "Fish & chips €5"
 

@@ -61,14 +61,16 @@ def export(
     """
     if context.invoked_subcommand is not None:
         return
-    from contact_reasons.crm.exports import export_taxonomy, write_folder
+    from contact_reasons.crm.exports import SYSTEMS, export_taxonomy, write_folder
 
     with errors_shown():
         if to is None or out is None:
             raise CrmError(f"say where to: --to with one of {_NAMES}, and --out with a new folder")
-        files = export_taxonomy(Taxonomy.load(taxonomy or pack), to, **_settings(settings))
-        for path in write_folder(files, out):
+        reasons = Taxonomy.load(taxonomy or pack)
+        for path in write_folder(export_taxonomy(reasons, to, **_settings(settings)), out):
             print_line(str(path))
+        for remark in SYSTEMS[to].read(_settings(settings)).remarks(reasons):
+            print_line(f"\n{remark}")
     print_line(f"\nNext: {out / 'README.md'}")
 
 

@@ -148,16 +148,15 @@ class Service:
 
     async def event(self, request: Request) -> Response:
         """POST /events/{system}: what is to be written for an event."""
-        self._events.system(request.path_params["system"])
-        body = await self._body(request)
-        return _events(request, await self._events.event(request.path_params["system"], request, body))
+        name = request.path_params["system"]
+        system = self._events.system(name, request, signed=True)
+        return _events(request, await self._events.event(name, system, request, await self._body(request)))
 
     async def ticket(self, request: Request) -> Response:
         """POST /tickets/{system}: the same for an event that needed tickets."""
-        self._keys.check(request)
-        self._events.system(request.path_params["system"])
-        body = await self._body(request)
-        return _events(request, await self._events.fetched(request.path_params["system"], request, body))
+        name = request.path_params["system"]
+        system = self._events.system(name, request, signed=False)
+        return _events(request, await self._events.fetched(name, system, request, await self._body(request)))
 
     async def reasons(self, request: Request) -> Response:
         """GET /reasons: the taxonomy for people to choose from."""

@@ -36,7 +36,7 @@ class Keys:
         self._hashes = [hashlib.sha256(key.encode()).digest() for key in keys]
 
     def check(self, request: Request) -> None:
-        """Return if the request has one of the keys as ``Authorization: Bearer KEY``.
+        """Return if the request has one of the keys as ``Authorization: Bearer KEY``, and no other such header.
 
         Raises
         ------
@@ -45,7 +45,7 @@ class Keys:
         """
         if not self._hashes:
             return
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        scheme, _, given = ", ".join(request.headers.getlist("authorization")).partition(" ")
         found = hashlib.sha256(given.strip().encode()).digest()
         matches = [hmac.compare_digest(found, each) for each in self._hashes]
         if scheme.lower() != "bearer" or not any(matches):
@@ -65,7 +65,7 @@ def check_host(request: Request) -> None:
     Problem
         ``host``.
     """
-    host = request.headers.get("host", "")
+    host = ", ".join(request.headers.getlist("host"))
     name = host if host.endswith("]") else host.rpartition(":")[0] or host
     if name.lower() not in _OWN_NAMES:
         raise Problem(

@@ -57,5 +57,6 @@ class JsonLines(logging.Formatter):
         if record.name == LOGGER:
             return record.getMessage()
         exc = record.exc_info[1] if record.exc_info else None
-        fields = {"logger": record.name, "message": record.getMessage() if exc is None else "an error of the server"}
+        said = record.getMessage() if exc is None and record.name.startswith("uvicorn") else "an error of the server"
+        fields = {"logger": record.name, "message": said}
         return _line("server", record.levelno, fields | ({} if exc is None else error_place(exc)))

@@ -247,11 +247,19 @@ class NothingToDo(Struct, tag_field="outcome", tag="ignored"):
     lost: Annotated[bool, Meta(description="Whether contacts may be behind it that the CRM does not name.")]
 
 
-Outcome: TypeAlias = Handled | FetchNeeded | NothingToDo
+class NotTaken(Struct, tag_field="outcome", tag="refused"):
+    """One of several events of a body that cannot be taken, while others are. Sent again as it is, it is refused again."""
+
+    index: Annotated[int, Meta(ge=0, description="Its position in the body, from 0.")]
+    problem: Annotated[str, Meta(description="What it would be refused as if it came alone.")]
+    detail: str
+
+
+Outcome: TypeAlias = Handled | FetchNeeded | NothingToDo | NotTaken
 
 
 class EventAnswer(Struct):
-    """One outcome, or one a notification where the CRM sends several at once."""
+    """One outcome, or one a notification where the CRM sends several at once. If none can be taken, the answer is a problem."""
 
     outcomes: list[Outcome]
 

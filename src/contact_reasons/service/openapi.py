@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from contact_reasons.crm.events import EVENT_SYSTEMS, SECRET_HEADER
+from contact_reasons.crm.events.zendesk import INVOCATION_HEADER
 from contact_reasons.service.messages import (
     Contacts,
     EventAnswer,
@@ -35,6 +36,12 @@ _SIGNATURES: Final = (
     ("X-Hub-Signature", "Intercom"),
     (SECRET_HEADER, "Freshdesk, Salesforce: a secret of your own"),
 )
+_INVOCATION: Final = {
+    "name": INVOCATION_HEADER,
+    "in": "header",
+    "description": "Of the webhook of a Zendesk trigger: its event's key is made of it, so it goes along to /tickets.",
+    "schema": {"type": "string"},
+}
 _EXAMPLE: Final = {
     "contacts": [
         {
@@ -112,7 +119,8 @@ def _paths(settings: ServiceSettings) -> dict[str, Any]:
     for path in ("/events/{system}", "/tickets/{system}"):
         paths[path]["parameters"] = [system]
     event = paths["/events/{system}"]["post"]
-    event["parameters"] = signatures
+    event["parameters"] = [*signatures, _INVOCATION]
+    paths["/tickets/{system}"]["post"]["parameters"] = [_INVOCATION]
     event["requestBody"] = {
         "required": True,
         "content": {"application/json": {"schema": {"type": ["object", "array"]}}},

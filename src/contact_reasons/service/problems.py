@@ -16,12 +16,23 @@ from contact_reasons.service.messages import (
     CustomerIn,
     Fetched,
     Mistake,
+    NotTaken,
     ProblemOut,
     Speaker,
     TurnIn,
 )
 
-__all__ = ["PROBLEMS", "Kind", "Problem", "mistake_of", "problem_of_event", "problem_of_routing", "problem_of_shape"]
+__all__ = [
+    "PROBLEMS",
+    "Kind",
+    "Problem",
+    "mistake_of",
+    "problem_of_event",
+    "problem_of_events",
+    "problem_of_routing",
+    "problem_of_shape",
+    "why_not_routed",
+]
 
 
 class Kind(NamedTuple):
@@ -55,6 +66,7 @@ _KEYS: Final = sorted(
 )
 _PLACE: Final = re.compile(r"(?P<what>.*?)(?: - at (?:`(?P<key>key|value)` in )?`\$(?P<path>[^`]*)`)?\Z", re.DOTALL)
 _STEP: Final = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\[(\d+)\]")
+_NOT_ROUTED: Final = "values do not fit the policy; correct them or leave them out"
 _WORDS: Final = {
     "str": "a text",
     "int": "a whole number",
@@ -156,11 +168,11 @@ def _said(what: str) -> str:
 
 def problem_of_routing(errors: Iterable[tuple[Sequence[str | int], RoutingError]]) -> Problem:
     """The problem of contacts that have values which the policy does not take, each at its place."""
-    mistakes = [mistake_of(steps, _refused(error)) for steps, error in errors]
-    return Problem("not-routable", "values do not fit the policy; correct them or leave them out", mistakes)
+    return Problem("not-routable", _NOT_ROUTED, [mistake_of(steps, why_not_routed(error)) for steps, error in errors])
 
 
-def _refused(error: RoutingError) -> str:
+def why_not_routed(error: RoutingError) -> str:
+    """Which input is wrong and what it must be, without the value that it had."""
     if not error.expected:
         return str(error)
     return f"input {error.input!r} must be {error.expected}" if error.input else f"it must be {error.expected}"
@@ -171,3 +183,12 @@ def problem_of_event(error: EventError) -> Problem:
     if isinstance(error, SignatureError):
         return Problem("unauthorized", str(error))
     return Problem("event-unreadable", str(error))
+
+
+def problem_of_events(refused: Sequence[NotTaken]) -> Problem:
+    """The problem of a body of which nothing can be taken; at least one event."""
+    first = refused[0]
+    if first.problem == "event-unreadable" and len(refused) == 1:
+        return Problem(first.problem, first.detail)
+    mistakes = [mistake_of((each.index,) if len(refused) > 1 else (), each.detail) for each in refused]
+    return Problem(first.problem, first.detail if first.problem == "event-unreadable" else _NOT_ROUTED, mistakes)

@@ -100,10 +100,10 @@ def make_server(
 
 
 def show_log(stream: TextIO) -> None:
-    """Write the log lines of the service, and warnings of the server, to a stream."""
+    """Write the log lines of the service, and warnings of the server and the event loop without what they quote, to a stream."""
     shown = logging.StreamHandler(stream)
     shown.setFormatter(JsonLines())
-    for name, level in ((LOGGER, logging.INFO), ("uvicorn", logging.WARNING)):
+    for name, level in ((LOGGER, logging.INFO), ("uvicorn", logging.WARNING), ("asyncio", logging.WARNING)):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [shown], False
         logger.setLevel(level)

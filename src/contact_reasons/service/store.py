@@ -52,7 +52,7 @@ class AnswerStore:
     --------
     >>> store = AnswerStore(None, entries=10, seconds=60)
     >>> store.keep("zendesk:1", b"first"), store.keep("zendesk:1", b"second"), store.find("zendesk:2")
-    (b'first', b'first', None)
+    (None, b'first', None)
     """
 
     def __init__(
@@ -82,28 +82,27 @@ class AnswerStore:
     def find(self, key: str) -> bytes | None:
         """The answer for a key, if it was given and still counts."""
         with self._lock:
-            return self._find(key)
-
-    def _find(self, key: str) -> bytes | None:
-        found = self._database.execute(
-            "SELECT answer FROM answers WHERE key = ? AND stored_at > ?", (key, self._clock() - self._seconds)
-        ).fetchone()
+            found = self._database.execute(
+                "SELECT answer FROM answers WHERE key = ? AND stored_at > ?", (key, self._clock() - self._seconds)
+            ).fetchone()
         return None if found is None else bytes(found[0])
 
-    def keep(self, key: str, answer: bytes) -> bytes:
-        """The answer that stands for a key: one that was there before, else this one."""
+    def keep(self, key: str, answer: bytes) -> bytes | None:
+        """Keep an answer, unless one was there before: then that, and nothing is changed."""
         with self._lock:
             now = self._clock()
-            self._database.execute(
+            done = self._database.execute(
                 "INSERT INTO answers (key, stored_at, answer) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
                 "stored_at = excluded.stored_at, answer = excluded.answer WHERE stored_at <= ?",
                 (key, now, answer, now - self._seconds),
             )
+            if done.rowcount == 0:
+                found = self._database.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
+                return bytes(found[0])
             self._kept += 1
             if self._kept >= _SWEEP_EVERY:
                 self._sweep()
-            stands = self._find(key)
-            return answer if stands is None else stands
+            return None
 
     def _sweep(self) -> None:
         self._kept = 0

@@ -10,11 +10,13 @@ from contact_reasons.text.patterns import pattern
 
 __all__ = ["html_to_text"]
 
-_KNOWN_TAG: Final = pattern(
-    r"<(?:!doctype|!--|/?(?:html|head|body|div|p|br|span|table|tbody|tr|td|th|a|b|i|u|em|strong|font|ul|ol|li|h[1-6]"
-    r"|blockquote|img|hr|pre|style|script|meta|center|section|o:p)\b)",
+_ATTRIBUTE: Final = r"""\s++[a-z_:@][\w:.-]*+(?:\s*+=\s*+(?:"[^"<>]*+"|'[^'<>]*+'|[^\s"'<>]++))"""
+_WHOLE_TAG: Final = pattern(
+    r"<(?:!doctype\b|!--|/?(?:html|head|body|div|p|br|span|table|tbody|tr|td|th|a|b|i|u|em|strong|font|ul|ol|li|h[1-6]"
+    rf"|blockquote|img|hr|pre|style|script|meta|center|section|o:p)(?:(?:{_ATTRIBUTE})++\s*+/?|\s*+/)?>)",
     re.I,
 )
+"""A tag of mails and pages as it must be written. "a <b and c >" and "<a lot>" are words: attributes without a value do not count."""
 _TAG_NAME: Final = pattern(r"/?\s*([a-zA-Z][a-zA-Z0-9:]{0,30})")
 _SKIPPED: Final = {name: pattern(rf"</{name}\b", re.I) for name in ("script", "style", "head", "title", "noscript")}
 _BREAKS: Final = frozenset(
@@ -64,13 +66,15 @@ _HISTORY_MARK: Final = "-----Original Message-----"
 def html_to_text(text: str) -> str:
     r"""Text of an HTML message, one line a block; plain text comes back as it is, but for entities.
 
+    A text is HTML if one whole tag stands in it (``<p>``, ``</b>``, ``<a href="…">``).
+
     Quoted blocks come out as ``>>`` lines and mail programs' history boxes as such lines or behind an "original message"
     line, so that `strip_history` knows them. Comments, scripts, styles and heads are left out.
 
     >>> html_to_text("<p>Fish &amp; chips</p>cold!<br>Refund?")
     'Fish & chips\ncold!\nRefund?'
     """
-    if not _KNOWN_TAG.search(text):
+    if not _WHOLE_TAG.search(text):
         return unescape(text)
     out: list[str] = []
     quotes, divs = 0, 0

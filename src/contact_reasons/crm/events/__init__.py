@@ -6,7 +6,7 @@
 from contact_reasons.crm.events.body import MAX_BODY_BYTES, parse_body
 from contact_reasons.crm.events.fields import NO_FIELDS, FieldMap
 from contact_reasons.crm.events.read import EVENT_SYSTEMS, read_event, read_ticket
-from contact_reasons.crm.events.results import ContactEvent, EventResult, EventWarning, Ignored, NeedsFetch
+from contact_reasons.crm.events.results import ContactEvent, EventResult, EventWarning, Ignored, NeedsFetch, Refused
 from contact_reasons.crm.events.signatures import SECRET_HEADER, TOLERANCE, verify_signature
 from contact_reasons.crm.events.updates import UPDATE_SYSTEMS, ResultMap, TicketUpdate, label_values, update_of
 
@@ -23,6 +23,7 @@ __all__ = [
     "FieldMap",
     "Ignored",
     "NeedsFetch",
+    "Refused",
     "ResultMap",
     "TicketUpdate",
     "label_values",

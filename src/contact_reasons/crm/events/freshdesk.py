@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -18,6 +19,9 @@ SYSTEM: Final = "freshdesk"
 CHANNELS: Final = {"1": "email", "2": "web", "3": "phone", "7": "chat", "9": "web", "13": "social"}
 """``source`` in arrival channels. 11 and 12 were seen in a live listing, but what they stand for is not known."""
 
+_OF_CREATION: Final = re.compile(r"\bticket_action\W{1,8}create", re.I)
+"""``triggered_event`` of a rule that runs on creation: ``{ticket_action:created}``."""
+
 OUTBOUND: Final = "10"
 """``source`` of a mail that an agent sent first."""
 
@@ -26,7 +30,8 @@ def read_event(payload: Any, fields: FieldMap, headers: Mapping[str, str]) -> tu
     """See `contact_reasons.crm.events.read_event`.
 
     The key is made of the account and the ticket's id, and of the conversation's id for a reply: each is created once. Of an automation rule's webhook it
-    is made of the ticket's id, ``triggered_event`` and ``ticket_updated_at``, if they are sent.
+    is made of the ticket's id, ``triggered_event`` and ``ticket_updated_at``, if they are sent; a rule that does not say what triggered it is taken to fire
+    on creation.
     """
     event = Payload.of(payload)
     if "freshdesk_webhook" in event:
@@ -60,8 +65,10 @@ def _reply(data: Payload, account: str, fields: FieldMap) -> EventResult:
 
 def _rule(event: Payload, fields: FieldMap) -> NeedsFetch:
     ticket_id = event.id("ticket_id")
-    print_ = fingerprint(ticket_id, event.optional_text("triggered_event"), event.optional_text("ticket_updated_at"))
-    return _fetch(ticket_id, f"{SYSTEM}:rule:{print_}", "created", fields, "the webhook does not hold the ticket", None)
+    happened = event.optional_text("triggered_event")
+    kind = "created" if happened is None or _OF_CREATION.search(happened) else "updated"
+    print_ = fingerprint(ticket_id, happened, event.optional_text("ticket_updated_at"))
+    return _fetch(ticket_id, f"{SYSTEM}:rule:{print_}", kind, fields, "the webhook does not hold the ticket", None)
 
 
 def _fetch(ticket_id: str, key: str, kind: str, fields: FieldMap, why: str, contact: Contact | None) -> NeedsFetch:

@@ -8,8 +8,10 @@ from urllib.parse import quote
 
 from contact_reasons.crm.events.fields import FieldMap
 from contact_reasons.crm.events.payload import Payload, fingerprint, kind_of, unix_time, wrong
-from contact_reasons.crm.events.results import ContactEvent, EventResult, Ignored, NeedsFetch
+from contact_reasons.crm.events.results import ContactEvent, EventResult, Ignored, NeedsFetch, Refused
+from contact_reasons.errors import EventError
 from contact_reasons.records import Contact
+from contact_reasons.text import html_to_text
 
 __all__ = ["CHANNELS", "MAX_EVENTS", "read_event", "read_ticket"]
 
@@ -26,7 +28,7 @@ _CHANGED: Final = ("ticket.propertyChange", "object.propertyChange")
 
 
 def read_event(payload: Any, fields: FieldMap, headers: Mapping[str, str]) -> tuple[EventResult, ...]:
-    """See `contact_reasons.crm.events.read_event`; one result a notification, in order.
+    """See `contact_reasons.crm.events.read_event`; one result a notification, in order. If none can be read, the whole is refused, as the first says it.
 
     The key is made of ``portalId``, what happened, ``objectId``, ``occurredAt``, ``propertyName`` and ``propertyValue``. ``eventId`` is left out because
     HubSpot does not promise that it is one of a kind, ``attemptNumber`` because it grows with each delivery, and ``subscriptionId`` because two
@@ -36,7 +38,17 @@ def read_event(payload: Any, fields: FieldMap, headers: Mapping[str, str]) -> tu
         raise wrong((), kind_of(payload), "a list of notifications")
     if not 0 < len(payload) <= MAX_EVENTS:
         raise wrong((), f"{len(payload)} notifications", f"a list of 1 to {MAX_EVENTS} notifications")
-    return tuple(_notification(Payload.of(value, (i,)), fields) for i, value in enumerate(payload))
+    results: list[EventResult] = []
+    first: EventError | None = None
+    for i, value in enumerate(payload):
+        try:
+            results.append(_notification(Payload.of(value, (i,)), fields))
+        except EventError as exc:
+            first = first or exc
+            results.append(Refused(system=SYSTEM, index=i, why=str(exc)))
+    if first is not None and all(isinstance(result, Refused) for result in results):
+        raise first
+    return tuple(results)
 
 
 def _notification(event: Payload, fields: FieldMap) -> EventResult:
@@ -76,7 +88,7 @@ def read_ticket(answer: Any, fields: FieldMap, fetch: NeedsFetch | None) -> Even
     properties = ticket.object("properties")
     channel, warnings = fields.arrival(properties.optional_text("source_type"), CHANNELS, "properties.source_type")
     contact = Contact(
-        text=properties.optional_text("content") or "",
+        text=html_to_text(properties.optional_text("content") or ""),
         subject=properties.optional_text("subject"),
         contact_id=ticket_id,
         arrival_channel=channel,

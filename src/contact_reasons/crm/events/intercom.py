@@ -31,6 +31,9 @@ CHANNELS: Final = {
 
 _CREATED: Final = "conversation.user.created"
 _REPLIED: Final = "conversation.user.replied"
+_BOTS: Final = ("operator_initiated", "automated", "campaigns_initiated")
+"""``source.delivered_as`` of conversations that no person opened, whoever stands there as their author."""
+
 _SPEAKERS: Final = {"user": "customer", "lead": "customer", "contact": "customer", "admin": "agent", "team": "agent"}
 
 
@@ -49,12 +52,12 @@ def read_event(payload: Any, fields: FieldMap, headers: Mapping[str, str]) -> tu
     key = f"{SYSTEM}:{event.key('id') if 'id' in event else _no_id(event, topic, ticket_id)}"
     parts = _parts(item)
     if topic == _CREATED:
-        said = _turns([item.object("source"), *parts]) if "source" in item else ()
+        said = _turns([*_opening(item), *parts])
     else:
         said = _turns(parts)
     if not any(turn.speaker == "customer" for turn in said):
-        if topic == _CREATED and said:
-            return (Ignored(system=SYSTEM, why="nobody but agents and bots has said anything", ticket_id=ticket_id),)
+        if topic == _CREATED and said and not _by_bot(item, said):
+            return (Ignored(system=SYSTEM, why="nobody but agents has said anything", ticket_id=ticket_id),)
         return (_fetch(ticket_id, key, topic, "the notification does not hold what was said"),)
     result = _contact(item, fields, said, "created" if topic == _CREATED else "replied", key)
     at = [part for part in parts if topic == _REPLIED and "created_at" in part]
@@ -64,6 +67,13 @@ def read_event(payload: Any, fields: FieldMap, headers: Mapping[str, str]) -> tu
     return (result,)
 
 
+def _by_bot(item: Payload, said: tuple[Turn, ...]) -> bool:
+    """Whether a bot opened the conversation, so that the customer's words stand in parts that the notification may not hold."""
+    if any(turn.speaker != "agent" for turn in said):
+        return True
+    return item.optional_object("source").optional_text("delivered_as") in _BOTS
+
+
 def _no_id(event: Payload, topic: str, ticket_id: str) -> str:
     at = unix_time(event.raw("created_at"), event.at("created_at"))
     return fingerprint(topic, ticket_id, round(at.timestamp()))
@@ -71,6 +81,13 @@ def _no_id(event: Payload, topic: str, ticket_id: str) -> str:
 
 def _parts(item: Payload) -> list[Payload]:
     return item.optional_object("conversation_parts").objects("conversation_parts")
+
+
+def _opening(item: Payload) -> list[Payload]:
+    """The message that a conversation began with, if it stands there: of Twitter it is a note of Intercom's on why it does not, without an author."""
+    if "source" not in item or item.object("source").optional_text("type") == "twitter":
+        return []
+    return [item.object("source")]
 
 
 def _turns(parts: list[Payload]) -> tuple[Turn, ...]:
@@ -103,10 +120,10 @@ def read_ticket(answer: Any, fields: FieldMap, fetch: NeedsFetch | None) -> Even
     """See `contact_reasons.crm.events.read_ticket`: all turns of a conversation."""
     item = Payload.of(answer)
     ticket_id = item.id("id")
-    said = _turns([*([item.object("source")] if "source" in item else []), *_parts(item)])
+    said = _turns([*_opening(item), *_parts(item)])
     source = item.optional_object("source")
     begun = _SPEAKERS.get(source.optional_object("author").optional_text("type") or "") == "customer"
-    subject = begun and not said and html_to_text(source.optional_text("subject") or "").strip()
+    subject = begun and not said and _opening(item) and html_to_text(source.optional_text("subject") or "").strip()
     if not subject and not any(turn.speaker == "customer" for turn in said):
         return Ignored(system=SYSTEM, why="the customer has said nothing in words", ticket_id=ticket_id)
     return _contact(item, fields, said, "ticket", f"{SYSTEM}:conversation:{ticket_id}")
@@ -116,7 +133,8 @@ def _contact(item: Payload, fields: FieldMap, said: tuple[Turn, ...], kind: str,
     ticket_id = item.id("id")
     source = item.optional_object("source")
     channel, warnings = fields.arrival(source.optional_text("type"), CHANNELS, "source.type")
-    subject = html_to_text(source.optional_text("subject") or item.optional_text("title") or "").strip()
+    own = source.optional_text("subject") if _opening(item) else None
+    subject = html_to_text(own or item.optional_text("title") or "").strip()
     contact = Contact(
         text=said[0].text if len(said) == 1 else "",
         turns=() if len(said) == 1 else said,

@@ -10,7 +10,7 @@ from typing import Any, Final
 from contact_reasons.crm.events import freshdesk, hubspot, intercom, salesforce, zendesk
 from contact_reasons.crm.events.fields import NO_FIELDS, FieldMap
 from contact_reasons.crm.events.headers import read_headers
-from contact_reasons.crm.events.results import ContactEvent, EventResult, NeedsFetch
+from contact_reasons.crm.events.results import ContactEvent, EventResult, Ignored, NeedsFetch
 from contact_reasons.errors import EventError, nearest, shorten
 
 __all__ = ["EVENT_SYSTEMS", "read_event", "read_ticket"]
@@ -46,16 +46,17 @@ def read_event(
     fields : FieldMap, optional
         Which fields say what of the customer. Where an event does not hold them, the result is a `NeedsFetch`.
     headers : mapping of str to str, or pairs, optional
-        Of the request; names in any case. Read for the webhook of a Zendesk trigger alone.
+        Of the request; names in any case. Read for the webhook of a Zendesk trigger alone, which is told from others by one of them.
 
     Returns
     -------
-    tuple of ContactEvent, NeedsFetch or Ignored
+    tuple of ContactEvent, NeedsFetch, Ignored or Refused
+        `Refused` beside others alone: one notification of a list that is not as documented does not take the others with it.
 
     Raises
     ------
     EventError
-        If the payload is not as documented; says where and what was expected, never what the customer wrote.
+        If the payload is not as documented, or nothing of a list is; says where and what was expected, never what the customer wrote.
 
     Examples
     --------
@@ -79,7 +80,7 @@ def read_event(
 
 def read_ticket(
     system: str, answer: Any, *, fields: FieldMap = NO_FIELDS, fetch: NeedsFetch | None = None
-) -> EventResult:
+) -> ContactEvent | Ignored:
     """The contact of a ticket that was fetched.
 
     Parameters
@@ -113,7 +114,7 @@ def read_ticket(
     """
     if fetch is not None and fetch.system != system:
         raise EventError(f"fetch is of {fetch.system!r} and the ticket of {system!r}; read it as {fetch.system!r}")
-    result: EventResult = _reader(system).read_ticket(answer, fields, fetch)
+    result: ContactEvent | Ignored = _reader(system).read_ticket(answer, fields, fetch)
     if fetch is None:
         return result
     if result.ticket_id != fetch.ticket_id:

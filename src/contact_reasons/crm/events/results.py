@@ -1,4 +1,4 @@
-"""What becomes of an event: a contact, a fetch that is needed first, or nothing."""
+"""What becomes of an event: a contact, a fetch that is needed first, nothing, or a refusal beside others that are taken."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from contact_reasons.records import Contact
 
-__all__ = ["ContactEvent", "EventResult", "EventWarning", "Ignored", "NeedsFetch"]
+__all__ = ["ContactEvent", "EventResult", "EventWarning", "Ignored", "NeedsFetch", "Refused"]
 
 
 class EventWarning(NamedTuple):
@@ -36,8 +36,8 @@ class ContactEvent:
     ----------
     system : str
     kind : str
-        ``'created'`` for a new ticket, ``'replied'`` for a later message, ``'changed'`` for new words in place of the first ones, ``'ticket'`` for one
-        that was fetched without an event.
+        ``'created'`` for a new ticket, ``'replied'`` for a later message, ``'changed'`` for new words in place of the first ones, ``'updated'`` for
+        a ticket of which something changed that the event does not name (its text is the first message), ``'ticket'`` for one that was fetched without an event.
     ticket_id : str
     key : str
         The same whenever this event is delivered again, another for any other event. Holds nothing that the customer wrote.
@@ -107,4 +107,22 @@ class Ignored:
     lost: bool = False
 
 
-EventResult: TypeAlias = ContactEvent | NeedsFetch | Ignored
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """One of several notifications that is not as documented, while others of the same body are.
+
+    Parameters
+    ----------
+    system : str
+    index : int
+        Its position in the body, from 0.
+    why : str
+        As an `EventError` says it; holds no value of the event.
+    """
+
+    system: str
+    index: int
+    why: str
+
+
+EventResult: TypeAlias = ContactEvent | NeedsFetch | Ignored | Refused

@@ -15,11 +15,14 @@ from contact_reasons.crm.events.fields import FieldMap
 from contact_reasons.crm.events.payload import Payload, fingerprint, unix_time
 from contact_reasons.crm.events.results import ContactEvent, EventResult, EventWarning, Ignored, NeedsFetch
 from contact_reasons.records import Contact
+from contact_reasons.text import html_to_text
 
-__all__ = ["API_VERSION", "CHANNELS", "read_event", "read_ticket"]
+__all__ = ["API_VERSION", "CHANNELS", "MAX_CASES", "read_event", "read_ticket"]
 
 SYSTEM: Final = "salesforce"
 API_VERSION: Final = "v60.0"
+MAX_CASES: Final = 1000
+"""Most cases of one event: each is labelled, so a body of ids alone must not cost without end."""
 
 CHANNELS: Final = {
     "app": "app",
@@ -79,8 +82,8 @@ def read_event(payload: Any, fields: FieldMap, headers: Mapping[str, str]) -> tu
 def _case_ids(header: Payload) -> tuple[str, ...] | None:
     """Ids of the changed cases; None where the event stands for more than it names (``500*``)."""
     ids = header.texts("recordIds")
-    if not ids:
-        raise header.wrong("recordIds", "a list of at least one id")
+    if not 0 < len(ids) <= MAX_CASES:
+        raise header.wrong("recordIds", f"a list of 1 to {MAX_CASES} ids")
     if any(each.endswith("*") for each in ids):
         return None
     return tuple(Payload({"id": each}, header.at("recordIds")).id("id") for each in ids)
@@ -110,7 +113,7 @@ def read_ticket(answer: Any, fields: FieldMap, fetch: NeedsFetch | None) -> Even
 def _case(case: Payload, fields: FieldMap, case_id: str, kind: str, key: str) -> ContactEvent:
     channel, warnings = fields.arrival(case.optional_text("Origin"), CHANNELS, "Origin")
     contact = Contact(
-        text=case.optional_text("Description") or "",
+        text=html_to_text(case.optional_text("Description") or ""),
         subject=case.optional_text("Subject"),
         contact_id=case_id,
         arrival_channel=channel,

@@ -189,9 +189,10 @@ def _intercom(request: _Request, secrets: list[bytes]) -> _Signed:
 
 
 def _shared_secret(request: _Request, secrets: list[bytes]) -> _Signed:
-    """Hashes, so that the comparison does not tell how long the secret is."""
+    """Hashes, so that the comparison does not tell how long the secret is; of a secret beyond ASCII also as a server reads its bytes, as Latin-1."""
     found = hashlib.sha256(request.header(SECRET_HEADER)).digest()
-    return found, [hashlib.sha256(each).digest() for each in secrets]
+    forms = [form for each in secrets for form in (each, each.decode("latin-1").encode())]
+    return found, [hashlib.sha256(form).digest() for form in forms]
 
 
 def _base64(secret: bytes, signed: bytes) -> bytes:

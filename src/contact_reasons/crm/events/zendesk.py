@@ -14,7 +14,7 @@ from contact_reasons.crm.events.payload import Payload, fingerprint
 from contact_reasons.crm.events.results import ContactEvent, EventResult, Ignored, NeedsFetch
 from contact_reasons.records import Contact
 
-__all__ = ["CHANNELS", "TRIGGER_BODY", "read_event", "read_ticket"]
+__all__ = ["CHANNELS", "INVOCATION_HEADER", "TRIGGER_BODY", "read_event", "read_ticket"]
 
 SYSTEM: Final = "zendesk"
 
@@ -49,8 +49,18 @@ CHANNELS: Final = {
 }
 """``via.channel`` in arrival channels; general knowledge, not seen in a live account. ``api`` and ``web_service`` say nothing and are in no table."""
 
-TRIGGER_BODY: Final = '{"ticket_id": "{{ticket.id}}", "updated_at": "{{ticket.updated_at_with_timestamp}}"}'
-"""Body for the webhook of a trigger. It holds no text: placeholders are put into JSON as they are, and a quotation mark would break it."""
+TRIGGER_BODY: Final = (
+    '{"event": "created", "ticket_id": "{{ticket.id}}", "updated_at": "{{ticket.updated_at_with_timestamp}}"}'
+)
+"""Body for the webhook of a trigger "Ticket is created"; of one for updates ``event`` is ``"updated"``.
+
+It holds no text: placeholders are put into JSON as they are, and a quotation mark would break it.
+"""
+
+_TRIGGERED: Final = ("created", "updated")
+
+INVOCATION_HEADER: Final = "X-Zendesk-Webhook-Invocation-Id"
+"""Names an invocation of a webhook; the attempts to deliver it again are attempts of the same."""
 
 _CREATED: Final = "zen:event-type:ticket.created"
 _COMMENT: Final = "zen:event-type:ticket.comment_added"
@@ -125,16 +135,19 @@ def _fetch(ticket_id: str, key: str, kind: str, fields: FieldMap, what: str, con
 
 
 def _trigger(event: Payload, fields: FieldMap, headers: Mapping[str, str]) -> NeedsFetch:
-    """A trigger's webhook, told from others by the time of the ticket's last change, else by the invocation."""
+    """A trigger's webhook, told from others by its invocation, else by the second of the ticket's last change."""
     ticket_id = event.id("ticket_id")
-    at = event.optional_text("updated_at") or headers.get("x-zendesk-webhook-invocation-id")
+    kind = event.optional_text("event") or "created"
+    if kind not in _TRIGGERED:
+        raise event.wrong("event", "'created' or 'updated': of which of them the trigger tells")
+    at = headers.get(INVOCATION_HEADER.lower()) or event.optional_text("updated_at")
     if at is None:
         raise event.wrong(
             "updated_at",
-            "'{{ticket.updated_at_with_timestamp}}', or the header X-Zendesk-Webhook-Invocation-Id be there",
+            f"'{{{{ticket.updated_at_with_timestamp}}}}', or the header {INVOCATION_HEADER} be there",
         )
     key = f"{SYSTEM}:trigger:{fingerprint(ticket_id, at)}"
-    return _fetch(ticket_id, key, "created", fields, "the ticket", None)
+    return _fetch(ticket_id, key, kind, fields, "the ticket", None)
 
 
 def read_ticket(answer: Any, fields: FieldMap, fetch: NeedsFetch | None) -> EventResult:

@@ -104,6 +104,7 @@ def _readme(crm: CrmSystem, taxonomy: Taxonomy, wanted: Held) -> str:
         notes.append("The system has no place for definitions: they stand in `taxonomy.yaml` alone.")
     elif left := [reason.id for reason in whole if reason.id.replace(".", "__") in short]:
         notes.append(f"Definitions longer than {crm.described} characters were left out: {', '.join(left)}.")
+    notes += crm.remarks(taxonomy)
     odd = [reason.id for reason in taxonomy.reasons if _ODD & set(reason.label)]
     if odd:
         notes.append(
@@ -260,7 +261,11 @@ def plan_update(
         taxonomy_id=taxonomy.taxonomy_id,
         version=taxonomy.version,
         steps=steps,
-        notes=(*_notes(crm, primary, secondary, wanted, earlier is not None), *_order(steps, taxonomy)),
+        notes=(
+            *_notes(crm, primary, secondary, wanted, earlier is not None),
+            *_order(steps, taxonomy),
+            *(crm.remarks(taxonomy) if steps else ()),
+        ),
     )
 
 

@@ -22,6 +22,9 @@ from contact_reasons.taxonomy import PrimaryReason, SecondaryReason, Taxonomy
 
 __all__ = ["Intercom"]
 
+_COMMA, _INSTEAD = ",", ";"
+"""Items of a ticket attribute are one text with commas between them, so another sign stands for those of labels, and no label may hold it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Intercom(CrmSystem):
@@ -32,7 +35,7 @@ class Intercom(CrmSystem):
     title, detail_title : str
         Names of the attributes.
     kind : str
-        'conversation' (API version 2.16) or 'ticket' (attributes of a ticket type; labels without commas).
+        'conversation' (API version 2.16) or 'ticket' (attributes of a ticket type; ``;`` stands there for the commas of labels).
     """
 
     name: ClassVar[str] = "intercom"
@@ -80,7 +83,25 @@ class Intercom(CrmSystem):
         """Values are labels."""
         held = labels_as_values(super().wanted(taxonomy))
         return held._replace(
-            secondaries=tuple(replace(choice, value=choice.label, parents=()) for choice in held.secondaries)
+            primaries=tuple(replace(choice, value=self._item(choice.label)) for choice in held.primaries),
+            secondaries=tuple(
+                replace(choice, value=self._item(choice.label), parents=()) for choice in held.secondaries
+            ),
+        )
+
+    def _item(self, label: str) -> str:
+        """A label as an item of the attribute."""
+        return label.replace(_COMMA, _INSTEAD) if self.kind == "ticket" else label
+
+    def remarks(self, taxonomy: Taxonomy) -> tuple[str, ...]:
+        """Which labels stand there otherwise."""
+        changed = [reason for reason in taxonomy.reasons if self._item(reason.label) != reason.label]
+        if not changed:
+            return ()
+        first = changed[0].label
+        return (
+            f"Items of a ticket attribute are one text with commas between them, so {_INSTEAD!r} stands for the comma in {len(changed)} of "
+            f"{len(taxonomy.reasons)} labels ({first!r} is {self._item(first)!r}); reading puts the comma back: {', '.join(each.id for each in changed)}.",
         )
 
     def files(self, wanted: Held) -> dict[str, str]:
@@ -99,9 +120,8 @@ class Intercom(CrmSystem):
             return {"name": title, "description": title, "data_type": "list"} | self._items(choices)
         return {"name": title, "data_type": "list", "options": [{"label": choice.label} for choice in choices]}
 
-    @staticmethod
-    def _items(choices: Sequence[Choice]) -> dict[str, Any]:
-        return {"list_items": ",".join(choice.label for choice in choices)}
+    def _items(self, choices: Sequence[Choice]) -> dict[str, Any]:
+        return {"list_items": _COMMA.join(self._item(choice.label) for choice in choices)}
 
     def guide(self) -> tuple[str, ...]:
         """The calls."""
@@ -137,7 +157,8 @@ class Intercom(CrmSystem):
 
     def _choices(self, where: str, given: Mapping[str, Any]) -> tuple[Choice, ...]:
         if self.kind == "ticket":
-            return tuple(Choice(code=None, value=label, label=label) for label in self._ticket_items(where, given))
+            items = self._ticket_items(where, given)
+            return tuple(Choice(code=None, value=item, label=item.replace(_INSTEAD, _COMMA)) for item in items)
         choices = []
         for option in at(given, "options", list, where):
             label, native = at(option, "label", str, where), option.get("id")
@@ -167,10 +188,10 @@ class Intercom(CrmSystem):
         """Items as they are sent, one text, or as they are answered, a list."""
         if "list_items" in given:
             sent: str = at(given, "list_items", str, where)
-            return sent.split(",")
+            return sent.split(_COMMA)
         items = [at(option, "label", str, where) for option in at(given, "list_options", list, where)]
         for item in items:
-            if "," in item:
+            if _COMMA in item:
                 raise CrmError(
                     f"{where}: the item {shorten(item)} has a comma, and items of a ticket type are sent as one text with commas between "
                     "them; rename it in Intercom"

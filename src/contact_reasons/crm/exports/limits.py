@@ -132,9 +132,9 @@ LIMITS: dict[str, tuple[Limit, ...]] = {
         Limit("fewest", 2, "Intercom API description 2.15", "A list attribute has at least two options"),
         Limit(
             "without",
-            (",",),
-            "Intercom API description 2.15",
-            "The items of a ticket attribute are one text with commas between them",
+            (";",),
+            "house rule",
+            "The items of a ticket attribute are one text with commas between them, and ';' stands for the comma of a label",
         ),
         Limit("nested", None, "house rule", "'Primary: Secondary' could be read in two ways"),
         Limit(

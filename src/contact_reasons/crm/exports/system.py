@@ -135,6 +135,10 @@ class CrmSystem(Record, ABC):
     def guide(self) -> tuple[str, ...]:
         """What a person does with the files, in order."""
 
+    def remarks(self, taxonomy: Taxonomy) -> tuple[str, ...]:
+        """What is written otherwise than the taxonomy has it."""
+        return ()
+
     def retired(self, choice: Choice) -> Choice:
         """A value as it is when deactivated."""
         return replace(choice, active=False)
