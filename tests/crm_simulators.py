@@ -139,8 +139,11 @@ class HubSpot(Simulated):
             assert set(option) == {"label", "value", "displayOrder", "hidden", "description"}
 
     def listing(self) -> dict[str, str]:
-        mixed = [{**each, "options": each["options"][::-1]} for each in self.properties.values()]
-        return {"properties.json": json.dumps({"results": [{"name": "subject", "options": []}, *mixed]})}
+        more = {"description": "", "hidden": False, "displayOrder": -1, "archived": False, "hubspotDefined": False}
+        mixed = [more | each | {"options": each["options"][::-1]} for each in self.properties.values()]
+        subject = {"name": "subject", "label": "Ticket name", "type": "string", "fieldType": "text", "options": []}
+        results = [more | subject | {"groupName": "ticketinformation"}, *mixed]
+        return {"properties.json": json.dumps({"results": results})}
 
     def shown(self) -> tuple[Shown, Shown]:
         levels = []
@@ -390,7 +393,7 @@ class Freshdesk(Simulated):
 
 
 class Intercom(Simulated):
-    """Conversations hold ids of items."""
+    """Conversations hold ids of items; an archived item does not come back, and items stay in their order."""
 
     def __init__(self, foreign: bool = False) -> None:
         super().__init__()
@@ -398,37 +401,53 @@ class Intercom(Simulated):
         self.next_id = 0
 
     def call(self, method: str, path: str, body: Any) -> None:
-        if method == "POST":
-            assert path == "/data_attributes"
-            assert body["model"] == "conversation"
-            attribute = {"id": 70 + len(self.attributes), **body}
+        root, *way = path.removeprefix("/conversations/attributes").split("/")
+        assert root == ""
+        if not way:
+            assert (method, body["data_type"]) == ("POST", "list")
+            assert all(set(option) == {"label"} for option in body["options"])
+            made = {"type": "conversation_attribute", "id": 70 + len(self.attributes), "description": ""}
+            more = {"required": False, "visible_to_team_ids": [], "archived": False, "admin_id": "16"}
+            attribute = made | more | {"created_at": 1778239701, "updated_at": 1778239701} | body
+            attribute["options"] = [self.option(option["label"]) for option in body["options"]]
             self.attributes.append(attribute)
         else:
-            number = int(path.removeprefix("/data_attributes/"))
-            attribute = next(each for each in self.attributes if each["id"] == number)
-            known = {option["id"] for option in attribute["list_options"]}
-            assert {option["id"] for option in body["list_options"] if "id" in option} <= known
-            attribute |= body
-        options = attribute["list_options"]
-        assert len(options) >= 2
-        assert len({option["label"] for option in options}) == len(options)
-        for option in options:
-            self.next_id += 1
-            option.setdefault("id", f"item-{self.next_id}")
+            attribute = next(each for each in self.attributes if each["id"] == int(way[0]))
+            assert way[1] == "options"
+            options = attribute["options"]
+            if method == "POST":
+                assert (way[2:], set(body)) == ([], {"label"})
+                options.append(self.option(body["label"]))
+            else:
+                (option,) = (each for each in options if each["id"] == way[2] and not each["archived"])
+                if method == "PUT":
+                    assert set(body) == {"label"}
+                    option |= body
+                else:
+                    assert (method, body) == ("DELETE", None)
+                    option["archived"] = True
+        labels = [option["label"] for option in attribute["options"] if not option["archived"]]
+        assert len(labels) >= 2
+        assert len(set(labels)) == len(labels)
+
+    def option(self, label: str) -> dict[str, Any]:
+        self.next_id += 1
+        return {"id": f"item-{self.next_id}", "label": label, "archived": False}
 
     def listing(self) -> dict[str, str]:
-        other = {"id": 1, "name": "plan", "model": "contact", "data_type": "string"}
+        other = {**self.attributes[0], "id": 1, "name": "plan", "data_type": "string", "multiline": False}
+        del other["options"]
         return {"attributes.json": json.dumps({"type": "list", "data": [other, *self.attributes]})}
 
     def shown(self) -> tuple[Shown, Shown]:
         first, second = (
-            [(option["id"], option["label"]) for option in each["list_options"] if not option.get("archived")]
+            [(option["id"], option["label"]) for option in each["options"] if not option["archived"]]
             for each in self.attributes
         )
         return first, second
 
     def stored(self) -> set[Any]:
-        return {option["id"] for each in self.attributes for option in each["list_options"]}
+        return {option["id"] for each in self.attributes for option in each["options"]}
 
 
 class Jira(Simulated):
@@ -470,7 +489,9 @@ class Jira(Simulated):
         total, half = len(self.options), len(self.options) // 2
         pages = (self.options[:half], self.options[half:])
         return {
-            f"page-{number}.json": json.dumps({"total": total, "isLast": number == 1, "values": page})
+            f"page-{number}.json": json.dumps(
+                {"maxResults": 100, "startAt": number * half, "total": total, "isLast": number == 1, "values": page}
+            )
             for number, page in enumerate(pages)
         }
 

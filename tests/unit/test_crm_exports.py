@@ -201,6 +201,8 @@ def check_plans(system: str, variant: bool, taxonomies: list[Taxonomy]) -> None:
                 under = [value for value, _ in crm.shown()[1] if value.startswith(f"{primary.label} > ")]
                 expected = [f"{primary.label} > {s.label}" for s in primary.secondaries]
                 assert under[: len(expected)] == expected
+        elif system == "intercom":
+            assert (sorted(primaries), sorted(secondaries)) == (sorted(wanted[0]), sorted(wanted[1]))
         else:
             assert (primaries, secondaries) == wanted
         if system not in BY_LABEL:
@@ -328,3 +330,67 @@ def test_choices_of_an_instance_that_are_not_ours_are_not_touched() -> None:
     assert before <= crm.stored()
     assert "hardware" in plan.notes[0]
     assert read_export("servicenow", crm.listing()).secondary_ids == ("post.late",)
+
+
+@pytest.mark.parametrize("key", ["ticket_type_attributes", "data"])
+def test_a_ticket_type_of_intercom_is_read_as_it_is_answered(key: str) -> None:
+    old = Taxonomy.from_pairs([("Billing", "Refund"), ("Post", "Late")])
+    files = export_taxonomy(old, "intercom", kind="ticket")
+    attributes: list[dict[str, Any]] = [{"name": "_default_title_", "data_type": "string", "input_options": None}]
+    for number, name in enumerate(("calls/1-primaries.json", "calls/2-secondaries.json")):
+        body = json.loads(files.pop(name))["body"]
+        options = [{"id": f"item-{label}", "label": label} for label in body.pop("list_items").split(",")]
+        attributes.append(body | {"id": str(number), "input_options": {"list_options": options}})
+    answer = {"type": "ticket_type", "id": "9", "ticket_type_attributes": {"type": "list", key: attributes}}
+    given = {"ticket-type.json": json.dumps(answer)}
+    assert read_export("intercom", given | files, kind="ticket") == old
+    new = Taxonomy.from_pairs([("Post", "Late"), ("Billing", "Invoice")])
+    (_, step) = plan_update("intercom", given, new, earlier=old, kind="ticket").steps
+    assert (step.path, step.body) == (
+        "/ticket_types/{ticket_type_id}/attributes/1",
+        {"list_items": "Post: Late,Billing: Invoice,Billing: Refund"},
+    )
+    given["ticket-type.json"] = given["ticket-type.json"].replace("Post: Late", "Post: Late, again")
+    with pytest.raises(CrmError, match=r"the item .Post: Late, again. has a comma, .*; rename it in Intercom"):
+        plan_update("intercom", given, new, earlier=old, kind="ticket")
+
+
+def test_items_of_intercom_change_places_without_two_of_one_label() -> None:
+    def shop(**labels: str) -> Taxonomy:
+        secondaries = [{"id": f"billing.{name}", "label": label} for name, label in labels.items()]
+        primaries = [{"id": "billing", "label": "Billing", "secondaries": secondaries}]
+        primaries.append({"id": "post", "label": "Post", "secondaries": [{"id": "post.late", "label": "Late"}]})
+        return Taxonomy.from_dict({"taxonomy_id": "shop", "version": "1", "primaries": primaries})
+
+    old = shop(refund="Refund", invoice="Invoice", fee="Fee")
+    new = shop(refund="Invoice", invoice="Refund", fee="Fees")
+    crm = SIMULATED["intercom"]()
+    crm.create(export_taxonomy(old, "intercom"))
+    plan = plan_update("intercom", crm.listing(), new, earlier=old)
+    assert [step.body["label"] for step in plan.steps] == [
+        "Billing: Fees",
+        "Billing: Refund (item-3)",
+        "Billing: Refund",
+        "Billing: Invoice",
+    ]
+    for step in plan.steps:
+        crm.apply(step)
+    assert [change.reason for change in plan.changes] == ["billing.fee", "billing.invoice", "billing.refund"]
+    assert dict(crm.shown()[1])["item-3"] == "Billing: Invoice"
+    assert plan_update("intercom", crm.listing(), new, earlier=new).steps == ()
+
+
+def test_an_item_of_intercom_that_was_archived_comes_back_as_a_new_one() -> None:
+    whole = Taxonomy.from_pairs([("Billing", "Refund"), ("Billing", "Invoice"), ("Post", "Late")])
+    less = Taxonomy.from_pairs([("Billing", "Invoice"), ("Post", "Late")])
+    crm = SIMULATED["intercom"]()
+    crm.create(export_taxonomy(whole, "intercom"))
+    for taxonomy in (less, whole):
+        for step in plan_update("intercom", crm.listing(), taxonomy).steps:
+            crm.apply(step)
+    assert crm.shown()[1] == [("item-4", "Billing: Invoice"), ("item-5", "Post: Late"), ("item-6", "Billing: Refund")]
+    assert "item-3" in crm.stored()
+    turned = Taxonomy.from_pairs([("Post", "Late"), ("Billing", "Refund"), ("Billing", "Invoice")])
+    plan = plan_update("intercom", crm.listing(), turned)
+    assert plan.steps == ()
+    assert "Intercom cannot change the order of values" in plan.notes[0]

@@ -63,7 +63,7 @@ HOSTILE: dict[str, dict[str, str]] = {
     "dynamics": {"x.json": '{"Name": "new_contactreason", "Options": "x"}'},
     "servicenow": {"x.xml": "<unload><sys_choice/></unload>"},
     "freshdesk": {"x.json": '{"type": "nested_field", "choices": {"a": [1]}}'},
-    "intercom": {"x.json": '{"name": "Contact reason", "list_options": [{"label": 7}]}'},
+    "intercom": {"x.json": '{"name": "Contact reason", "options": [{"label": 7}]}'},
     "jira": {"x.json": '{"values": [{"id": "1"}]}'},
 }
 
@@ -101,6 +101,8 @@ KEYS = [
     "data",
     "list_options",
     "list_items",
+    "input_options",
+    "ticket_type_attributes",
     "position",
     "controlling",
     "dependent",
@@ -206,6 +208,14 @@ def test_pages_of_jira_that_are_missing_are_asked_for() -> None:
     crm.create(export_taxonomy(SHOP, "jira"))
     with pytest.raises(CrmError, match="2 options in the files where Jira has 5; give every page"):
         read_export("jira", {"page-0.json": crm.listing()["page-0.json"]})
+
+
+def test_a_salesforce_field_of_another_type_is_refused() -> None:
+    files = export_taxonomy(SHOP, "salesforce")
+    name = "objects/Case/fields/Contact_Reason__c.field-meta.xml"
+    files[name] = files[name].replace("<type>Picklist<", "<type>MultiselectPicklist<")
+    with pytest.raises(CrmError, match=r"the field is of type 'MultiselectPicklist', .*; give a Picklist"):
+        plan_update("salesforce", files, SHOP)
 
 
 def test_what_an_administrator_set_beside_the_values_stays_in_a_plan() -> None:

@@ -294,6 +294,10 @@ def _notes(crm: CrmSystem, primary: Merged, secondary: Merged, wanted: Held, ear
         notes.append(
             f"{crm.called} cannot deactivate values; no longer in the taxonomy, but still to be seen: {', '.join(map(shorten, kept))}."
         )
+    if not crm.orders and any(change.kind == "move" for level in (primary, secondary) for change in level.changes):
+        notes.append(
+            f"{crm.called} cannot change the order of values: they stay where they are, and new ones come last."
+        )
     if not crm.keeps_codes and not earlier:
         notes.append("Without the taxonomy that the field was made from, a changed label counts as a new value.")
     return tuple(notes)

@@ -85,14 +85,17 @@ class Salesforce(CrmSystem):
         said = dict(extras) or {"label": self.detail_title if controlled else self.title, "required": "false"}
         restricted = said.pop("restricted", "true")
         control = f"    <controllingField>{self.primary_field}</controllingField>\n" if controlled else ""
-        about = "".join(f"  <{tag}>{escaped(text)}</{tag}>\n" for tag, text in said.items())
+        said["type"] = "Picklist"
+        about = {tag: f"  <{tag}>{escaped(text)}</{tag}>\n" for tag, text in sorted(said.items())}
+        before = "".join(line for tag, line in about.items() if tag < "valueSet")
+        behind = "".join(line for tag, line in about.items() if tag > "valueSet")
         values = "".join(_value(choice) for choice in choices)
         settings = "".join(_setting(choice) for choice in choices) if controlled else ""
         return (
-            f"{_HEAD}<CustomField {_SPACE}>\n  <fullName>{name}</fullName>\n{about}  <type>Picklist</type>\n"
+            f"{_HEAD}<CustomField {_SPACE}>\n  <fullName>{name}</fullName>\n{before}"
             f"  <valueSet>\n{control}    <restricted>{restricted}</restricted>\n"
             f"    <valueSetDefinition>\n      <sorted>false</sorted>\n{values}    </valueSetDefinition>\n{settings}  </valueSet>\n"
-            "</CustomField>\n"
+            f"{behind}</CustomField>\n"
         )
 
     def _rule(self) -> str:
@@ -127,6 +130,10 @@ class Salesforce(CrmSystem):
         return Held(levels[0], levels[1], extras=tuple(extras))
 
     def _choices(self, where: str, root: Element) -> tuple[Choice, ...]:
+        if root.get("type", "Picklist") != "Picklist":
+            raise CrmError(
+                f"{where}: the field is of type {shorten(root.get('type'))}, and a plan would make a Picklist of it; give a Picklist"
+            )
         sets = root.all("valueSet")
         lists = sets[0].all("valueSetDefinition") if sets else []
         if not lists:

@@ -100,6 +100,11 @@ class CrmSystem(Record, ABC):
         """Whether a label can change without the value."""
         return True
 
+    @property
+    def orders(self) -> bool:
+        """Whether the order of values can change."""
+        return True
+
     def labelled(self, primary: PrimaryReason, secondary: SecondaryReason | None) -> str:
         """Label as the system shows it."""
         return (secondary or primary).label
