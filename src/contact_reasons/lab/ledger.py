@@ -99,6 +99,11 @@ class Friction:
         return Range(*(float(np.sort(found[f"cost_{end}"]).sum()) for end in Range._fields))
 
     @property
+    def by_price(self) -> bool:
+        """Whether costs are prices of channels, not a column."""
+        return "price list" in self.cost_from
+
+    @property
     def currency(self) -> str:
         """Of the costs; empty if it is not known."""
         return "" if self.prices is None else self.prices.currency
@@ -107,7 +112,7 @@ class Friction:
     def notes(self) -> tuple[str, ...]:
         """What must be known to read the figures rightly."""
         notes = [f"Costs come from {self.cost_from}."]
-        if self.prices is not None and "price list" in self.cost_from:
+        if self.prices is not None and self.by_price:
             notes += [self.prices.notice] * bool(self.prices.notice)
             notes += [f"Assumed: {each}." for each in self.prices.assumptions]
         notes += [] if self.period_given else [PERIOD_TAKEN]
@@ -234,7 +239,7 @@ class Friction:
             )
             for i in range(min(most, len(table["tickets"])))
         ]
-        note = self.prices.notice if self.prices is not None and "price list" in self.cost_from else None
+        note = self.prices.notice if self.prices is not None and self.by_price else None
         return cost_chart(rows, title=f"Cost of contacts a month, {self.currency}".rstrip(", "), note=note or None)
 
     def __str__(self) -> str:

@@ -34,7 +34,7 @@ def money(value: float) -> str:
     >>> money(1234.5), money(-4.875)
     ('1,234', '-4.88')
     """
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:z,.2f}"
 
 
 def money_range(cost: Range | None) -> str:
