@@ -176,14 +176,14 @@ def test_tickets_without_date_or_cost_are_refused_and_listed() -> None:
 @pytest.mark.parametrize(
     ("change", "more", "message"),
     [
-        ({"reason": None}, {}, "no column 'reason'; name it with columns"),
-        ({"cost": None}, {}, "costs cannot be known; give a column cost, or a column channel"),
+        ({"reason": None}, {}, "no column 'reason'; name the column that holds it in `columns`"),
+        ({"cost": None}, {}, "costs cannot be known: there is no column 'cost' and no column 'channel'; name a column"),
         (
             {"cost": None, "channel": ["chatt", "chat"]},
             {"prices": PRICES},
-            "column 'channel', row 0: this channel has no price in 'published-figures', which knows",
+            "column 'channel', row 1: this channel has no price in 'published-figures', which knows",
         ),
-        ({"cost": [-1.0, 2.0]}, {}, "a cost below 0"),
+        ({"cost": [2.0, -1.0]}, {}, "column 'cost', row 2: a cost below 0"),
         ({"cost": ["much", 2.0]}, {}, "column 'cost' holds a value that is no number"),
         ({"cost": [1.0]}, {}, "column 'cost' has 1 values for 2 tickets"),
         ({}, {"repeat_days": 0}, "repeat_days is 0"),

@@ -119,7 +119,7 @@ def test_rows_that_cannot_be_read_or_routed_are_counted_with_their_cause(tmp_pat
     assert [reject.row for reject in unreadable] == [4]
     text = run("policy", "replay", str(file), "--old-column", "channel", "--new", "retail")
     assert "1 refused: retail-service 1.0.0: the input 'reason' must be" in text
-    assert "1 rows could not be read and are in no figure" in text
+    assert "1 row could not be read, in no figure" in text
     assert "row 4: 3 fields where the header has" in text
 
 

@@ -13,21 +13,24 @@ from rich.table import Table
 
 from contact_reasons.cli.common import errors_shown, input_columns
 from contact_reasons.cli.replay import (
+    OPTIONS,
     ColumnOption,
     FirstOption,
     LastOption,
     PictureOption,
     PricesOption,
+    print_caution,
+    print_notes,
     print_refused,
     print_unreadable,
 )
-from contact_reasons.errors import BatchError
-from contact_reasons.options import DelimiterOption, EncodingOption, OverwriteOption, SourceArgument
+from contact_reasons.errors import BatchError, count_text
+from contact_reasons.options import DelimiterOption, EncodingOption, OverwriteOption, SourceArgument, TimeFormatOption
 from contact_reasons.terminal import out, print_line, row_progress
 
 if TYPE_CHECKING:
     from contact_reasons.lab.case import BusinessCase
-    from contact_reasons.lab.ledger import Friction
+    from contact_reasons.lab.ledger import Friction, Top
 
 __all__ = ["friction"]
 
@@ -39,6 +42,7 @@ def friction(
     repeat_days: Annotated[int, typer.Option(min=1, help="Days within which a contact counts as a repeat.")] = 7,
     first: FirstOption = None,
     last: LastOption = None,
+    time_format: TimeFormatOption = None,
     by: Annotated[
         str, typer.Option(help="What is ranked: reason, primary or cell (reason, stage, customer type).")
     ] = "reason",
@@ -77,7 +81,7 @@ def friction(
     from contact_reasons.batch.lab_files import friction_file
     from contact_reasons.lab.prices import Prices
 
-    with errors_shown():
+    with errors_shown(OPTIONS):
         with row_progress(source.name) as progress:
             found, unreadable = friction_file(
                 source,
@@ -86,6 +90,7 @@ def friction(
                 repeat_days=repeat_days,
                 first=first,
                 last=last,
+                time_format=time_format,
                 delimiter=delimiter,
                 encoding=encoding,
                 progress=progress,
@@ -145,7 +150,7 @@ def _shares(text: str, option: str) -> tuple[str, tuple[float, ...] | None]:
 
 
 _WIDE: Final = 110
-"""Narrower terminals show volumes by the month alone."""
+"""Narrower terminals show volumes and costs below each other."""
 
 
 def _where(reason: str) -> dict[str, str]:
@@ -153,26 +158,15 @@ def _where(reason: str) -> dict[str, str]:
 
 
 def _show(found: Friction, by: str) -> None:
-    from contact_reasons.lab.summary import few_tickets_text, money_range, top_rows
+    from contact_reasons.lab.summary import few_tickets_text, money_range, period_text
 
     top, period = found.top(by), found.period
-    print_line(
-        f"{found.counted:,} of {found.tickets:,} tickets, {period}: {period.days} days, {period.weeks:.2f} weeks, {period.months:.2f} months"
-    )
-    print_line(f"Cost a month, {found.currency}: {money_range(found.cost.times(1 / period.months))}\n")
-    head, *rows = top_rows(found, top)
-    narrow = {"a day", "a week"} if out.width < _WIDE else set()
-    shown = [i for i, name in enumerate(head) if name not in narrow]
-    table = Table(*(escape(head[i]) for i in shown), box=None, pad_edge=False)
-    for column, i in zip(table.columns, shown, strict=True):
-        if i < head.index("a day"):
-            column.no_wrap, column.min_width = True, max(len(row[i]) for row in rows) if rows else None
-        else:
-            column.justify = "right"
-    for row in rows:
-        table.add_row(*(escape(row[i]) for i in shown))
-    out.print(table)
-    out.print()
+    print_line(f"{found.counted:,} of {count_text(found.tickets, 'ticket')}, {period_text(period)}")
+    currency = f", {found.currency}" if found.currency else ""
+    print_line(f"Cost a month{currency}: {money_range(found.cost.times(1 / period.months))}\n")
+    print_caution(period)
+    _show_top(found, top)
+    rows = top.rows["tickets"].tolist()
     if rows:
         print_line(f"These {len(rows)} cover {top.covered:.1%} of the cost.")
     if top.tied:
@@ -183,6 +177,24 @@ def _show(found: Friction, by: str) -> None:
         print_line(f"Tickets without a reason make {top.without_reason:.1%} of the cost.")
     out.print()
     print_refused(found.tables["refused"])
-    for note in found.notes:
-        out.print(f"[yellow]note:[/yellow] {escape(note)}", soft_wrap=True, highlight=False)
+    print_notes(found.notes, period.caution)
     out.print()
+
+
+def _show_top(found: Friction, top: Top) -> None:
+    """The few that matter most; on a narrow terminal in two tables."""
+    from contact_reasons.lab.summary import top_rows
+
+    head, *rows = top_rows(found, top)
+    names = range(head.index("a day"))
+    values = range(head.index("a day"), len(head))
+    split = head.index("cost a month")
+    parts = [values] if out.width >= _WIDE else [values[: split - len(names)], values[split - len(names) :]]
+    for part in parts:
+        table = Table(*(escape(head[i]) for i in (*names, *part)), box=None, pad_edge=False)
+        for column, i in zip(table.columns, (*names, *part), strict=True):
+            column.justify, column.no_wrap = "left" if i in names else "right", True
+        for row in rows:
+            table.add_row(*(escape(row[i]) for i in (*names, *part)))
+        out.print(table)
+        out.print()

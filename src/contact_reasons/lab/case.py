@@ -87,6 +87,7 @@ class BusinessCase:
     def __str__(self) -> str:
         """A summary in plain text."""
         months = ["never" if each is None else f"{each:.1f}" for each in self.months_to_pay_back]
+        back = f"paid back in months: {months[1]} (low saving {months[0]}, high saving {months[2]})"
         share = (
             "no contacts" if self.break_even is None else f"{self.break_even:.1%}, likely is {self.likely_share:.1%}"
         )
@@ -95,8 +96,8 @@ class BusinessCase:
             f"  contacts a year: {self.tickets_a_year:,.0f}; they cost {money_range(self.cost_a_year)} {self.currency}".rstrip(),
             f"  saving a year: {money_range(self.saving_a_year)}",
             f"  less running cost, {money(self.running_a_year)}: {money_range(self.net_a_year)}",
-            f"  one-off cost {money(self.one_off)} paid back in months: {months[1]} (low saving {months[0]}, high saving {months[2]})",
-            f"  pays within {self.years:g} years from a share of {share}",
+            f"  one-off cost {money(self.one_off)} {back}" if self.one_off else "  no one-off cost",
+            f"  pays within {self.years:g} year{'' if self.years == 1 else 's'} from a share of {share}",
         ]
         return "\n".join([*lines, *([f"  {self.notice}"] if self.notice else [])])
 
@@ -280,7 +281,9 @@ def _case(
         break_even=break_even,
         likely_share=likely_share,
         currency=ledger.currency,
-        notice="" if ledger.prices is None else ledger.prices.notice,
+        notice=" ".join(
+            each for each in (ledger.period.caution, "" if ledger.prices is None else ledger.prices.notice) if each
+        ),
     )
 
 

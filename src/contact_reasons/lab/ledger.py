@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from contact_reasons.errors import LabError, nearest, shorten
+from contact_reasons.errors import LabError, count_text, nearest, shorten
 from contact_reasons.lab.outcome import PERIOD_TAKEN, Table, plain_table
 from contact_reasons.lab.periods import Period
 from contact_reasons.lab.prices import Prices, Range
@@ -62,6 +62,8 @@ class Friction:
     ----------
     tickets, counted : int
         All; those with a date and a cost.
+    repeated_ids : int
+        Of those that count, tickets whose id an earlier one has; each counts.
     period : Period
     period_given : bool
         Whether it was said, and not taken from the first and last ticket.
@@ -79,6 +81,7 @@ class Friction:
 
     tickets: int
     counted: int
+    repeated_ids: int
     period: Period
     period_given: bool
     repeat_days: int | None
@@ -111,7 +114,10 @@ class Friction:
     @property
     def notes(self) -> tuple[str, ...]:
         """What must be known to read the figures rightly."""
-        notes = [f"Costs come from {self.cost_from}."]
+        notes = [self.period.caution] if self.period.caution else []
+        if self.repeated_ids:
+            notes.append(f"{count_text(self.repeated_ids, 'ticket')} with the id of an earlier one; each counts.")
+        notes.append(f"Costs come from {self.cost_from}.")
         if self.prices is not None and self.by_price:
             notes += [self.prices.notice] * bool(self.prices.notice)
             notes += [f"Assumed: {each}." for each in self.prices.assumptions]
@@ -191,6 +197,7 @@ class Friction:
             "tickets": self.tickets,
             "counted": self.counted,
             "refused": self.refused,
+            "repeated_ids": self.repeated_ids,
             "period": {
                 "first": str(self.period.first),
                 "last": str(self.period.last),

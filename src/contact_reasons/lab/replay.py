@@ -146,6 +146,7 @@ def replay(
         moved=int(pairs.moved.sum()),
         period=period,
         period_given=first is not None and last is not None,
+        repeated_ids=0 if ids is None else _repeated(ids),
         undated=0 if times is None else int(np.isnat(times[kept]).sum()),
         prices=prices,
         contacts=_compared(pairs, prices, "contacts"),
@@ -186,11 +187,11 @@ class _Asked(NamedTuple):
                 given[name] = self.tickets[column]
         for name in policy.required:
             if name not in given and not (name == DATE and self.day is not None):
-                hint = ", or certain=True if people checked the reasons" if name == "confidence" else ""
-                hint = ": give created_at, or day=" if name == DATE else hint
+                hint = ", or say `certain=True` if people checked the reasons" if name == "confidence" else ""
+                hint = ": 'created_at', or say the day with `day`" if name == DATE else hint
                 raise LabError(
                     f"the tickets have no column for the input {name!r}, which policy {policy.policy_id!r} must know of every contact; "
-                    f"name one in columns{hint}"
+                    f"name one in `columns`{hint}"
                 )
         return given or {policy.inputs[0]: [None] * self.n}
 
@@ -198,8 +199,11 @@ class _Asked(NamedTuple):
 def _length(tickets: Any, roles: Mapping[str, str | None]) -> int:
     names = [column for column in roles.values() if column is not None]
     if not names:
-        raise LabError("the tickets have none of the columns that the policies read; name them in columns")
-    return len(tickets[names[0]])
+        raise LabError("the tickets have none of the columns that the policies read; name them in `columns`")
+    n = len(tickets[names[0]])
+    if not n:
+        raise LabError("there are no tickets; give at least one")
+    return n
 
 
 def _routed(policy: RoutingPolicy, asked: _Asked) -> _Side:
@@ -416,6 +420,11 @@ def _compared(pairs: _Pairs, prices: Prices | None, counting: Counting) -> Compa
     net = {name: new[name] - old[name] for name in pairs.channels}
     totals = [prices.total(counts, counting) for counts in (old, new, net)]
     return Compared(*totals)
+
+
+def _repeated(ids: Coded) -> int:
+    """How many ids an earlier ticket has."""
+    return int((ids.codes >= 0).sum()) - len(ids.names)
 
 
 def _unknown(pairs: _Pairs, prices: Prices | None) -> tuple[str, ...]:
