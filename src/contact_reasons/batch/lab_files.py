@@ -26,7 +26,7 @@ from contact_reasons.lab.replay import replay
 from contact_reasons.lab.tickets import times_of
 from contact_reasons.routing import RoutingPolicy
 
-__all__ = ["FileFriction", "FileReplay", "friction_file", "replay_file"]
+__all__ = ["FileFriction", "FileReplay", "friction_file", "read_time", "replay_file", "rows_of_file", "typed_cells"]
 
 
 class FileReplay(NamedTuple):
@@ -97,9 +97,9 @@ def replay_file(
         column = chosen.get(name, name)
         policy = next((each for each in policies if name in each.inputs), None)
         if policy is not None and column in tickets and name != "date":
-            tickets[column] = _typed(policy, name, file.columns[column])
-    with _rows_of(source, file):
-        _read_time(tickets, chosen, file.rows, time_format)
+            tickets[column] = typed_cells(policy, name, file.columns[column])
+    with rows_of_file(source, file):
+        read_time(tickets, chosen, file.rows, time_format)
         found = replay(
             tickets,
             old,
@@ -167,8 +167,8 @@ def friction_file(
         progress=progress,
     )
     tickets: dict[str, Any] = dict(file.columns)
-    with _rows_of(source, file):
-        _read_time(tickets, chosen, file.rows, time_format)
+    with rows_of_file(source, file):
+        read_time(tickets, chosen, file.rows, time_format)
         cost = chosen.get("cost", "cost")
         if cost in tickets:
             tickets[cost] = _numbers(tickets[cost], cost, file.rows)
@@ -178,7 +178,7 @@ def friction_file(
 
 
 @contextlib.contextmanager
-def _rows_of(source: str | Path, file: FileColumns) -> Iterator[None]:
+def rows_of_file(source: str | Path, file: FileColumns) -> Iterator[None]:
     """Errors of the lab with the numbers that rows have in the file; BatchError if none could be read."""
     if not file.rows:
         why = "there is no ticket in the file; give one with a row a ticket"
@@ -192,7 +192,7 @@ def _rows_of(source: str | Path, file: FileColumns) -> Iterator[None]:
         raise exc.of_file(file.rows) from None
 
 
-def _typed(policy: RoutingPolicy, name: str, values: Sequence[Any]) -> list[Any]:
+def typed_cells(policy: RoutingPolicy, name: str, values: Sequence[Any]) -> list[Any]:
     """Cells as values of an input; what stands for none is left as it is, for the policy to refuse."""
     known: dict[str, Any] = {}
     found = []
@@ -210,9 +210,7 @@ def _typed(policy: RoutingPolicy, name: str, values: Sequence[Any]) -> list[Any]
     return found
 
 
-def _read_time(
-    tickets: dict[str, Any], chosen: Mapping[str, str], rows: Sequence[int], time_format: str | None
-) -> None:
+def read_time(tickets: dict[str, Any], chosen: Mapping[str, str], rows: Sequence[int], time_format: str | None) -> None:
     """The time column in place of its texts, each time as its own clock shows it, so that its day is that of the place where it was written."""
     column = chosen.get("created_at", "created_at")
     if column not in tickets:

@@ -1,4 +1,4 @@
-"""The commands ``contact-reasons policy``: prove a rule file, compare two. `replay` has a module of its own."""
+"""The commands ``contact-reasons policy``: prove a rule file, compare two. `replay` and `estimate` have modules of their own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["app"]
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Prove a rule file right, compare two for every possible contact, or replay a change on past tickets.",
+    help="Prove a rule file right, compare two for every possible contact, replay a change on past tickets, or estimate what it would bring.",
 )
 
 _SHOWN = 5

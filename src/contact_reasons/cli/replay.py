@@ -31,6 +31,7 @@ __all__ = [
     "LastOption",
     "PictureOption",
     "PricesOption",
+    "day_of_option",
     "print_caution",
     "print_notes",
     "print_refused",
@@ -115,7 +116,7 @@ def replay(
                 columns=input_columns(input),
                 certain=certain,
                 needed_person=needed_person or (),
-                day=_day(as_of),
+                day=day_of_option(as_of),
                 first=first,
                 last=last,
                 time_format=time_format,
@@ -138,7 +139,8 @@ def replay(
             print_line(f"{name}: {path}")
 
 
-def _day(text: str | None) -> dt.date | None:
+def day_of_option(text: str | None) -> dt.date | None:
+    """The day that ``--as-of`` names."""
     try:
         return None if text is None else dt.date.fromisoformat(text)
     except ValueError:
