@@ -119,7 +119,7 @@ class LabRowError(LabError):
     ----------
     before, after : str
         The message before and after the rows.
-    rows : sequence of int
+    rows : iterable of int
         Their positions, from 0.
 
     Examples
@@ -128,7 +128,7 @@ class LabRowError(LabError):
     column 'cost', row 5: below 0 | below 0 in rows 7, 11
     """
 
-    def __init__(self, before: str, rows: Sequence[int], after: str) -> None:
+    def __init__(self, before: str, rows: Iterable[int], after: str) -> None:
         self._around, self.rows = (before, after), tuple(int(row) for row in rows)
         super().__init__(f"{before}{_rows_text([row + 1 for row in self.rows])}{after}")
 

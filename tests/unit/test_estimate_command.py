@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import random
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -20,29 +20,16 @@ from contact_reasons.batch.estimate_files import estimate_file
 from contact_reasons.errors import LabRowError
 from contact_reasons.lab.estimates import estimate_policy_value, outcome_means
 from contact_reasons.lab.routing_log import RoutingLog, target_probabilities
+from tests.conftest import ROOT
+from tests.tools import load_tool
 from tests.unit.test_cli import run
 from tests.unit.test_estimates import CASES
 
-SERVING: dict[str, Any] = {
-    "router": "shop",
-    "version": "1",
-    "inputs": {
-        "reason": {"type": "tree", "values": {"delivery": ["late", "lost"], "billing": ["refund"]}},
-        "vulnerable": {"type": "bool"},
-    },
-    "never": [{"name": "care", "when": {"vulnerable": True}, "channel": ["self_service", "chat"]}],
-    "explore": {"share": 0.2, "channels": ["message", "chat"]},
-    "rules": [{"id": "all", "when": {}, "then": {"channel": "message", "priority": 5}}],
-}
-LATE = {
-    "id": "late",
-    "when": {"reason": "delivery.late", "vulnerable": False},
-    "then": {"channel": "chat", "priority": 3},
-}
-CANDIDATE = {**SERVING, "version": "2", "rules": [LATE, *SERVING["rules"]]}
-CANDIDATE.pop("explore")
-SOLVED = {"delivery.late": (0.5, 0.8), "delivery.lost": (0.6, 0.6), "billing.refund": (0.7, 0.4)}
-HEAD = ("ticket_id", "reason", "vulnerable", "channel", "propensity", "solved")
+TOOL = load_tool("make_sample_log")
+EXPLORED = ROOT / "samples" / "explored"
+SERVING: dict[str, Any] = cr.RoutingPolicy.load(EXPLORED / "serving.yaml").to_dict()
+CANDIDATE: dict[str, Any] = cr.RoutingPolicy.load(EXPLORED / "candidate.yaml").to_dict()
+SOLVED, HEAD = TOOL.SOLVED, TOOL.HEAD
 
 
 def write_csv(path: Path, rows: Iterable[Iterable[Any]], head: Iterable[str] = HEAD) -> str:
@@ -51,29 +38,25 @@ def write_csv(path: Path, rows: Iterable[Iterable[Any]], head: Iterable[str] = H
     return str(path)
 
 
-def played(n: int, seed: int = 7) -> list[tuple[Any, ...]]:
-    """A log that `SERVING` wrote in a world where outcomes are those of `SOLVED`."""
-    draw, serving, rows = random.Random(seed), cr.RoutingPolicy.from_dict(SERVING), []
-    for i in range(n):
-        values = {"reason": draw.choice(list(SOLVED)), "vulnerable": draw.random() < 0.05}
-        said = serving.route(values, key=f"T-{i}")
-        solved = draw.random() < SOLVED[values["reason"]][said.channel == "chat"]
-        rows.append((f"T-{i}", *values.values(), str(said.channel), said.propensity, solved))
-    return rows
+def played(contacts: int) -> list[tuple[Any, ...]]:
+    """As the sample, with flags as flags."""
+    rows = TOOL.played(contacts)
+    return [(*row[:2], row[2] == "true", *row[3:5], row[5] == "true") for row in rows]
 
 
 @pytest.fixture
-def policies(tmp_path: Path) -> tuple[str, str]:
-    paths = []
-    for name, data in (("serving", SERVING), ("candidate", CANDIDATE)):
-        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(data))
-        paths.append(str(tmp_path / f"{name}.yaml"))
-    return paths[0], paths[1]
+def policies() -> tuple[str, str]:
+    return str(EXPLORED / "serving.yaml"), str(EXPLORED / "candidate.yaml")
 
 
 def asked(*arguments: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads("{" + run("policy", "estimate", *arguments, "--json").partition("{")[2])
     return found
+
+
+def test_the_sample_is_what_the_tool_makes(tmp_path: Path) -> None:
+    TOOL.write(tmp_path / "log.csv", TOOL.played(TOOL.CONTACTS))
+    assert (tmp_path / "log.csv").read_bytes() == (EXPLORED / "log.csv").read_bytes()
 
 
 def test_the_golden_case_comes_out_of_a_file(tmp_path: Path) -> None:
@@ -270,9 +253,9 @@ def test_a_file_without_a_row_that_can_be_read_is_refused(
 
 
 def test_a_dated_policy_is_asked_for_each_contacts_own_day(tmp_path: Path, policies: tuple[str, str]) -> None:
-    later = {**LATE, "from": "2026-03-02"}
+    late, rest = CANDIDATE["rules"]
     path = tmp_path / "dated.yaml"
-    path.write_text(yaml.safe_dump({**CANDIDATE, "rules": [later, *SERVING["rules"]]}))
+    path.write_text(yaml.safe_dump({**CANDIDATE, "rules": [{**late, "from": "2026-03-02"}, rest]}))
     rows = [(*row, f"2026-03-0{1 + i % 2}T23:30:00+05:00") for i, row in enumerate(played(400))]
     log = write_csv(tmp_path / "log.csv", rows, (*HEAD, "created_at"))
     options = ("--old", policies[0], "--new", str(path), "--outcome", "solved")
@@ -293,6 +276,14 @@ def test_the_error_of_a_row_can_be_caught(tmp_path: Path, policies: tuple[str, s
     with pytest.raises(LabRowError, match="in row 3") as caught:
         estimate_file(log, cr.RoutingPolicy.load(policies[1]), outcome="solved")
     assert caught.value.rows == (2,)
+
+
+def test_the_page_shows_what_the_command_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    page = (ROOT / "docs" / "how-to" / "estimate-a-change.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^\$ contact-reasons (policy estimate .*)$", page, re.M)
+    (shown,) = re.findall(r"^```text\n(.*?)^```", page, re.M | re.S)
+    assert shown.strip() in run(*command.split()).replace("\r", "")
 
 
 def test_the_help_shows_an_example() -> None:

@@ -115,6 +115,39 @@ def test_values_errors_and_weights_are_the_golden_ones(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
+def test_a_change_is_the_estimate_less_the_log_contact_by_contact(name: str) -> None:
+    """Against loops, and SNIPS against its jackknife."""
+    data = inputs(name)
+    found, r, n = value_of(data), np.asarray(data["reward"]), len(data["reward"])
+    rows = np.arange(n)
+    pi, q, a = np.asarray(data["pi_e"]), np.asarray(data["q_hat"]), np.asarray(data["action"])
+    w = pi[rows, a] / np.asarray(data["pscore"])
+    terms = {"IPS": w * r, "DM": (pi * q).sum(axis=1), "DR": (pi * q).sum(axis=1) + w * (r - q[rows, a])}
+    assert (found.logged.value, found.logged.method) == (pytest.approx(r.mean()), "log as it was")
+    for method, each in terms.items():
+        change = found.change(method)
+        assert change.value == pytest.approx(found[method].value - r.mean())
+        assert change.standard_error == pytest.approx(np.std(each - r, ddof=1) / math.sqrt(n))
+    assert found.method == "DR"
+    snips = found.change("SNIPS")
+    assert snips.value == pytest.approx(found["SNIPS"].value - r.mean())
+    if name == "det8":  # all that count were solved
+        assert snips.interval is None
+        return
+    left_out = [(w.sum() - w[i]) for i in range(n)]
+    one_out = np.array([((w * r).sum() - w[i] * r[i]) / left_out[i] - (r.sum() - r[i]) / (n - 1) for i in range(n)])
+    jackknife = math.sqrt((n - 1) / n * float(((one_out - one_out.mean()) ** 2).sum()))
+    assert snips.standard_error == pytest.approx(jackknife, rel=0.25 if n < 100 else 0.01)
+
+
+def test_a_policy_that_wrote_the_log_changes_nothing() -> None:
+    data = gen2000()
+    found = estimate_policy_value(log_of(data), data["pi_b"])
+    assert found.change("IPS").value == pytest.approx(0, abs=1e-12)
+    assert found.change("SNIPS").interval is None
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_replay_is_the_golden_one_and_only_there_without_chance(name: str) -> None:
     found, expected = value_of(inputs(name)), CASES[name]["expected"]["point"]["replay"]
     if expected is None:

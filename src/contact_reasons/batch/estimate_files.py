@@ -115,8 +115,8 @@ def estimate_file(
         Route all contacts as on this day; by default a dated policy is asked for each one's own.
     time_format, delimiter, encoding, progress
         As for `replay_file`.
-    **options
-        As for `estimate_policy_value`: ``clip``, ``switch``, ``shrink``, ``outcome_range``, ``largest_weight``, ``resamples``, ``seed``, ``least_support``.
+    options
+        Others as for `estimate_policy_value`: ``clip``, ``switch``, ``shrink``, ``outcome_range``, ``largest_weight``, ``resamples``, ``seed``, ``least_support``.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def estimate_file(
         log_columns = _log_columns(cells, {name: chosen.get(name, name) for name in ROLES})
         times = None
         if "created_at" in cells:
-            dated = {"created_at": cells["created_at"]}
+            dated: dict[str, Any] = {"created_at": cells["created_at"]}
             read_time(dated, {}, file.rows, time_format)
             times = dated["created_at"].astype("datetime64[D]")
         inputs = [_inputs(policy, cells, times, day) for policy in policies]

@@ -310,7 +310,7 @@ def _selected(ledger: Friction, where: Where, without: str | None) -> _Selected:
         meant &= table["channel"] != without
     a_year = _MONTHS / ledger.period.months
     cost = Range(*(float(np.sort(table[f"cost_{end}"][meant]).sum()) for end in Range._fields))
-    by_channel = None
+    by_channel: dict[str, float] | None = None
     if with_channels and ledger.by_price:
         by_channel = {}
         for name, tickets in zip(table["channel"][meant].tolist(), table["tickets"][meant].tolist(), strict=True):
