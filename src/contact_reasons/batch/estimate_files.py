@@ -171,7 +171,12 @@ def estimate_file(
         overlap=channel_overlap(log, target),
         left_out=dict(left_out.most_common()),
         unreadable=tuple(file.rejects),
-        notes=_notes(old, left_out, len(kept)),
+        notes=_notes(
+            old,
+            left_out,
+            len(kept),
+            sorted({name for policy in policies for name in policy.inputs} - set(cells) - {DATE}),
+        ),
     )
 
 
@@ -321,8 +326,9 @@ def _groups(
     return list(zip(*(map(str, _at(column, rows)) for column in columns), strict=True)), by
 
 
-def _notes(old: RoutingPolicy | None, left_out: Counter[str], contacts: int) -> tuple[str, ...]:
-    notes = ["Contacts count as independent: where customers come often, keep one contact of each."]
+def _notes(old: RoutingPolicy | None, left_out: Counter[str], contacts: int, missing: Sequence[str]) -> tuple[str, ...]:
+    notes = [f"Inputs of the policies without a column, taken as not known: {', '.join(missing)}."] if missing else []
+    notes += ["Contacts count as independent: where customers come often, keep one contact of each."]
     if old is None:
         notes.append(
             "Without the policy that wrote the log, a contact with a propensity below 1 is taken to have been able to go to any channel: give it, so that what was "

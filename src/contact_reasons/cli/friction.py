@@ -104,7 +104,7 @@ def friction(
     if as_json:
         rejects = [reject._asdict() for reject in unreadable]
         more = {"cases": [case.as_dict() for case in cases], "unreadable": rejects}
-        typer.echo(json.dumps({**found.as_dict(), **more}, indent=1, ensure_ascii=False))
+        typer.echo(json.dumps({**found.as_dict(by=by), **more}, indent=1, ensure_ascii=False))
         return
     _show(found, by)
     for case in cases:
@@ -168,7 +168,9 @@ def _show(found: Friction, by: str) -> None:
     _show_top(found, top)
     rows = top.rows["tickets"].tolist()
     if rows:
-        print_line(f"These {len(rows)} cover {top.covered:.1%} of the cost.")
+        print_line(
+            f"{'This one covers' if len(rows) == 1 else f'These {len(rows)} cover'} {top.covered:.1%} of the cost."
+        )
     if top.tied:
         print_line(f"{top.tied} more cost exactly as much as the last.")
     if top.small:
@@ -186,6 +188,8 @@ def _show_top(found: Friction, top: Top) -> None:
     from contact_reasons.lab.summary import top_rows
 
     head, *rows = top_rows(found, top)
+    if not rows:
+        return
     names = range(head.index("a day"))
     values = range(head.index("a day"), len(head))
     split = head.index("cost a month")

@@ -40,6 +40,8 @@ class BusinessCase:
         Share removed, or resolved in the new channel, from which on it pays within ``years``, at likely costs; above 1 it never does. None if there are no such contacts.
     likely_share : float
         The share that was taken as likely, to compare.
+    then : str or None
+        Channel in which those come again whom the new channel does not help; None where nothing is moved.
     currency, notice : str
     """
 
@@ -52,6 +54,7 @@ class BusinessCase:
     years: float
     break_even: float | None
     likely_share: float
+    then: str | None
     currency: str
     notice: str
 
@@ -80,6 +83,7 @@ class BusinessCase:
             "years": self.years,
             "break_even": self.break_even,
             "likely_share": self.likely_share,
+            "then": self.then,
             "currency": self.currency,
             "notice": self.notice,
         }
@@ -93,6 +97,7 @@ class BusinessCase:
         )
         lines = [
             self.what,
+            *([] if self.then is None else [f"  assumed: whoever is not helped there comes once more ({self.then})"]),
             f"  contacts a year: {self.tickets_a_year:,.0f}; they cost {money_range(self.cost_a_year)} {self.currency}".rstrip(),
             f"  saving a year: {money_range(self.saving_a_year)}",
             f"  less running cost, {money(self.running_a_year)}: {money_range(self.net_a_year)}",
@@ -232,12 +237,12 @@ def move_case(
     spent = share.likely * (found.cost.likely - found.tickets * price.likely)
     return _case(
         ledger,
-        f"Move {share.likely:.0%} of {_named(where)} to {to}, where {known.likely:.0%} ({known.low:.0%} to {known.high:.0%}) are resolved; "
-        f"the others come again ({then})",
+        f"Move {share.likely:.0%} of {_named(where)} to {to}, where {known.likely:.0%} ({known.low:.0%} to {known.high:.0%}) are resolved",
         (found.tickets, found.cost, Range(min(ends), share.likely * saving.likely, max(ends))),
         (one_off, running_a_year, years),
         max(0.0, 1 - (spent - needed) / next_cost) if next_cost > 0 else None,
         known.likely,
+        then,
     )
 
 
@@ -269,6 +274,7 @@ def _case(
     costs: tuple[float, float, float],
     break_even: float | None,
     likely_share: float,
+    then: str | None = None,
 ) -> BusinessCase:
     return BusinessCase(
         what=what,
@@ -280,6 +286,7 @@ def _case(
         years=float(costs[2]),
         break_even=break_even,
         likely_share=likely_share,
+        then=then,
         currency=ledger.currency,
         notice=" ".join(
             each for each in (ledger.period.caution, "" if ledger.prices is None else ledger.prices.notice) if each

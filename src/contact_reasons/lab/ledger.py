@@ -190,9 +190,9 @@ class Friction:
             raise LabError(f"the ledger has no table {table!r}; {nearest(table, self.tables)}")
         return to_frame(self.tables[table])
 
-    def as_dict(self, *, rows: bool = False) -> dict[str, Any]:
-        """All of it, ready for JSON; with ``rows``, also the table of refused tickets."""
-        top = self.top()
+    def as_dict(self, *, rows: bool = False, by: str = "reason") -> dict[str, Any]:
+        """All of it, ready for JSON; with ``rows``, also the table of refused tickets; the few that matter most as of `top`."""
+        top = self.top(by)
         return {
             "tickets": self.tickets,
             "counted": self.counted,

@@ -93,6 +93,8 @@ class Replay:
         Days that the tickets were taken from; None without dates.
     period_given : bool
         Whether it was said, and not taken from the first and last ticket.
+    inputs_missing : tuple of str
+        Inputs of the policies without a column, which count as not known.
     repeated_ids : int
         Tickets whose id an earlier one has; each counts.
     undated : int
@@ -123,6 +125,7 @@ class Replay:
     moved: int
     period: Period | None
     period_given: bool
+    inputs_missing: tuple[str, ...]
     repeated_ids: int
     undated: int
     prices: Prices | None
@@ -158,6 +161,14 @@ class Replay:
             if self.repeated_ids
             else []
         )
+        if self.inputs_missing:
+            notes.append(
+                f"Inputs of the policies without a column, taken as not known: {', '.join(self.inputs_missing)}."
+            )
+        if self.refused:
+            notes.append(
+                f"All figures are of the {self.replayed:,} of {count_text(self.tickets, 'ticket')} that both sides answer."
+            )
         notes.append(NO_OUTCOME)
         if self.prices is not None:
             notes += self._follow_up_note()
@@ -214,6 +225,7 @@ class Replay:
             "moved": self.moved,
             "refused": self.refused,
             "undated": self.undated,
+            "inputs_missing": list(self.inputs_missing),
             "repeated_ids": self.repeated_ids,
             "period": None if self.period is None else _period(self.period),
             "prices": None if self.prices is None else _prices(self.prices),

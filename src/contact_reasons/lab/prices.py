@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from contact_reasons.errors import LabError, LabRowError, nearest, shorten
+from contact_reasons.errors import LabError, LabRowError, count_text, nearest, shorten
 from contact_reasons.resources import example_prices_file
 from contact_reasons.schema import Mistakes, Record, boolean, check, mapping, mistake, optional, text
 from contact_reasons.taxonomy.strict_yaml import StrictDocument, load_strict_yaml
@@ -272,7 +272,7 @@ class Prices(_Part):
                 f"column {column!r}, ",
                 [row],
                 f": this channel has no price in {self.prices!r}, which knows {', '.join(self.channels)}. "
-                f"Write its names, or add the channel under `channels`; so for {len(unknown)} names in all",
+                f"Write its names, or add the channel under `channels`; so for {count_text(len(unknown), 'name')} in all",
             )
 
     def resolved(self, channel: str) -> Range | None:

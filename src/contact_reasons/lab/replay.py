@@ -146,6 +146,9 @@ def replay(
         moved=int(pairs.moved.sum()),
         period=period,
         period_given=first is not None and last is not None,
+        inputs_missing=tuple(
+            sorted(asked.missing(new) | (asked.missing(old) if isinstance(old, RoutingPolicy) else set()))
+        ),
         repeated_ids=0 if ids is None else _repeated(ids),
         undated=0 if times is None else int(np.isnat(times[kept]).sum()),
         prices=prices,
@@ -172,6 +175,14 @@ class _Asked(NamedTuple):
     certain: bool
     times: npt.NDArray[np.datetime64] | None
     day: dt.date | None
+
+    def missing(self, policy: RoutingPolicy) -> set[str]:
+        """Inputs of a policy that have no column: they count as not known."""
+        return {
+            name
+            for name in policy.inputs
+            if self.roles.get(name) is None and name not in policy.required and not (name == DATE and policy.dated)
+        }
 
     def columns(self, policy: RoutingPolicy) -> dict[str, Any]:
         """Columns of a policy's inputs; LabError if one is not there that must be known."""
