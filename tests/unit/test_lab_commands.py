@@ -412,6 +412,33 @@ def test_tables_fit_a_terminal_of_eighty_columns(command: tuple[str, ...]) -> No
         assert any(re.fullmatch(r"account\.login +306 \(257 to 547\) +10\.2% .*\)", line.rstrip()) for line in lines)
 
 
+def test_two_policies_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    rules = (ROOT / "taxonomies" / "retail" / "policy.yaml").read_text()
+    (tmp_path / "taxonomy.yaml").write_text((ROOT / "taxonomies" / "retail" / "taxonomy.yaml").read_text())
+    changed = tmp_path / "my-rules.yaml"
+    changed.write_text(rules.replace('confidence: ">= 0.6"', 'confidence: ">= 0.9"'))
+    hashes = [cr.RoutingPolicy.load(path).sha256[:8] for path in ("retail", str(changed))]
+    heading = " → ".join(f"retail-service 1.0.0 ({sha256})" for sha256 in hashes)
+    assert heading in run("policy", "replay", str(QUARTER), "--old", "retail", "--new", str(changed))
+    assert heading in run("policy", "diff", "retail", str(changed), code=1)
+    same = run("policy", "replay", str(QUARTER), "--old", "retail", "--new", "retail")
+    assert "retail-service 1.0.0 → retail-service 1.0.0\n" in same
+
+
+def test_bars_of_long_names_are_told_apart_and_a_short_period_is_noted(tmp_path: Path) -> None:
+    ledger = friction_file(QUARTER, prices=Prices.load()).found
+    texts = "".join(ET.fromstring(ledger.cost_chart("cell").svg).itertext())
+    assert "returns.refund_amount, support, new" in texts
+    assert "…" not in texts
+    assert "A month is scaled" not in texts
+    file = tmp_path / "tickets.csv"
+    file.write_text("\n".join(QUARTER.read_text().splitlines()[:5]) + "\n")
+    few = friction_file(file, prices=Prices.load()).found
+    moved = replay_file(file, "channel", cr.RoutingPolicy.load("retail"), prices=Prices.load()).found
+    for chart in (few.cost_chart(), moved.cost_chart()):
+        assert "Example prices: replace with yours. A month is scaled from 1 day." in chart.svg
+
+
 def test_what_is_ranked_is_the_same_in_json() -> None:
     found = read_json("friction", str(QUARTER), "--by", "primary")
     assert "reason" not in found["top"]["rows"]

@@ -22,6 +22,7 @@ from contact_reasons.lab.routing_log import RoutingLog, target_probabilities
 from contact_reasons.records import Channel
 from contact_reasons.routing import RoutingPolicy
 from contact_reasons.routing.dates import DATE
+from contact_reasons.routing.routed import names_apart
 
 __all__ = ["FileEstimate", "estimate_file"]
 
@@ -161,9 +162,10 @@ def estimate_file(
             found = estimate_policy_value(log, target, model=model, **options)
         except LabRowError as exc:
             raise exc.of_file((rows + 1).tolist()) from None
+    called = names_apart([(policy.policy_id, policy.version, policy.sha256) for policy in policies])
     return FileEstimate(
-        old="" if old is None else f"{old.policy_id} {old.version}",
-        new=f"{new.policy_id} {new.version}",
+        old="" if old is None else called[1],
+        new=called[0],
         contacts=len(kept),
         outcome=outcome,
         model_by=by,

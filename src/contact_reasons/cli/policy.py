@@ -15,6 +15,7 @@ from contact_reasons.cli.common import errors_shown
 from contact_reasons.errors import count_text
 from contact_reasons.routing import PolicyAnalysis, Region, RoutingPolicy
 from contact_reasons.routing.regions import cell_text
+from contact_reasons.routing.routed import names_apart
 from contact_reasons.terminal import out, print_line
 
 __all__ = ["app"]
@@ -163,7 +164,8 @@ def _show_exploration(analysis: PolicyAnalysis) -> None:
 
 
 def _show_difference(figures: Mapping[str, Any], limit: int | None) -> None:
-    before, after = (f"{figures[side]['id']} {figures[side]['version']}" for side in ("before", "after"))
+    sides = [figures[side] for side in ("before", "after")]
+    before, after = names_apart([(side["id"], side["version"], side["sha256"]) for side in sides])
     print_line(f"{before} → {after}\n")
     for note in figures["inputs"]:
         _say("[yellow]input  [/yellow]", note)

@@ -197,7 +197,7 @@ def _show_rules(found: Replay) -> None:
             f"{rules['tickets'][i]:,}",
         )
     out.print(table)
-    _show_more(len(rules["tickets"]), " pairs of rules")
+    _show_more(len(rules["tickets"]), "pair of rules", "pairs of rules")
     out.print()
 
 
@@ -216,14 +216,14 @@ def _show_reasons(found: Replay) -> None:
     if not moved:
         return
     months = 1.0 if found.period is None else found.period.months
-    priced = [] if found.prices is None else [f"likely cost{_span(found)}, with follow-up"]
+    priced = [] if found.prices is None else [f"change of cost{_span(found)}, with follow-up"]
     table = _table("reason", "move", "of", *priced)
     for reason, (tickets, moves, change) in moved[:_SHOWN]:
         shown = f"{change / months:+z,.2f}" if abs(change / months) < 100 else f"{change / months:+,.0f}"
         cells = [shown if change == change else "not known"] if priced else []
         table.add_row(escape(reason), f"{moves:,}", f"{tickets:,}", *cells)
     out.print(table)
-    _show_more(len(moved), " reasons")
+    _show_more(len(moved), "reason", "reasons")
     out.print()
 
 
@@ -250,9 +250,9 @@ def _span(found: Replay) -> str:
     return " a month" if found.period is not None else ""
 
 
-def _show_more(count: int, noun: str) -> None:
+def _show_more(count: int, one: str, many: str) -> None:
     if count > _SHOWN:
-        print_line(f"and {count - _SHOWN} more{noun}; --json lists them")
+        print_line(f"and {count - _SHOWN:,} more {one if count == _SHOWN + 1 else many}; --json lists them")
 
 
 def _show_safety(found: Replay) -> None:

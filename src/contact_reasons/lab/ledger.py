@@ -247,7 +247,11 @@ class Friction:
             for i in range(min(most, len(table["tickets"])))
         ]
         note = self.prices.notice if self.prices is not None and self.by_price else None
-        return cost_chart(rows, title=f"Cost of contacts a month, {self.currency}".rstrip(", "), note=note or None)
+        return cost_chart(
+            rows,
+            title=f"Cost of contacts a month, {self.currency}".rstrip(", "),
+            note=" ".join(filter(None, [note, self.period.short])) or None,
+        )
 
     def __str__(self) -> str:
         """A summary in plain text."""

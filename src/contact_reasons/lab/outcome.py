@@ -282,7 +282,9 @@ class Replay:
         rows += self._follow_ups(months)
         span = "a month" if self.period is not None else "in all"
         return cost_chart(
-            rows, title=f"Cost of contacts {span}, {self.prices.currency}", note=self.prices.notice or None
+            rows,
+            title=f"Cost of contacts {span}, {self.prices.currency}",
+            note=" ".join(filter(None, [self.prices.notice, "" if self.period is None else self.period.short])) or None,
         )
 
     def _follow_ups(self, months: float) -> list[tuple[str, str, Range]]:

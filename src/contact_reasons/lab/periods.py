@@ -128,6 +128,11 @@ class Period(NamedTuple):
         )
 
     @property
+    def short(self) -> str:
+        """As `caution`, in few words."""
+        return f"A month is scaled from {count_text(self.days, 'day')}." if self.caution else ""
+
+    @property
     def weeks(self) -> float:
         """Days by seven."""
         return self.days / 7

@@ -21,6 +21,7 @@ from contact_reasons.lab.tickets import Coded, choose_columns, code_column, comb
 from contact_reasons.records import Channel
 from contact_reasons.routing import PartlyRouted, RoutingPolicy
 from contact_reasons.routing.dates import DATE
+from contact_reasons.routing.routed import names_apart
 
 __all__ = ["replay"]
 
@@ -125,8 +126,11 @@ def replay(
     n = _length(tickets, roles)
     times = None if roles["created_at"] is None else times_of(tickets[roles["created_at"]], str(roles["created_at"]))
     asked = _Asked(tickets, roles, n, certain, times, day)
-    after = _routed(new, asked)
-    before = _logged(tickets, old, n, prices) if isinstance(old, str) else _routed(old, asked)
+    names = names_apart(
+        [(each.policy_id, each.version, each.sha256) for each in (new, old) if not isinstance(each, str)]
+    )
+    after = _routed(new, asked, names[0])
+    before = _logged(tickets, old, n, prices) if isinstance(old, str) else _routed(old, asked, names[1])
     kept = (before.cause < 0) & (after.cause < 0)
     pairs = _paired(before, after, kept)
     groups = _groups(tickets, roles, kept)
@@ -217,13 +221,12 @@ def _length(tickets: Any, roles: Mapping[str, str | None]) -> int:
     return n
 
 
-def _routed(policy: RoutingPolicy, asked: _Asked) -> _Side:
+def _routed(policy: RoutingPolicy, asked: _Asked, who: str) -> _Side:
     given = asked.columns(policy)
     at = asked.day if policy.dated else None
     found: PartlyRouted = policy.route_known(given, at=at)
     names = tuple(dict.fromkeys(channel for channel, _, _ in found.outcomes))
     by_rule = np.array([*(names.index(channel) for channel, _, _ in found.outcomes), -1], dtype=np.int64)
-    who = f"{policy.policy_id} {policy.version}"
     return _Side(
         who,
         by_rule[found.rule_index],
