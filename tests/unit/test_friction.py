@@ -152,7 +152,24 @@ def test_a_repeat_that_may_still_come_is_not_counted_as_none() -> None:
     assert longer.repeats_judged == 4
     alone = friction({"reason": ["a.x"] * 4, "created_at": days, "cost": [1] * 4})
     assert alone.repeat_days is None
-    assert np.isnan(alone.tables["by_reason"]["repeat_rate"]).all()
+    for name in ("repeat_rate", "repeat_low", "repeat_high"):
+        assert np.isnan(alone.tables["by_reason"][name]).all()
+
+
+@given(tickets())
+def test_a_repeat_rate_has_the_interval_of_wilson(rows: list[Row]) -> None:
+    """Its ends are where the rate is 1.96 standard errors away from what it would be then."""
+    found = friction(columns(rows, "cost"), prices=PRICES).tables["by_reason"]
+    for n, k, low, high in zip(
+        *(found[name].tolist() for name in ("repeats_judged", "repeats", "repeat_low", "repeat_high")), strict=True
+    ):
+        if not n:
+            assert np.isnan([low, high]).all()
+            continue
+        assert low <= k / n <= high
+        for end in (low, high):
+            if 0 < end < 1:
+                assert abs(k / n - end) == pytest.approx(1.959963984540054 * (end * (1 - end) / n) ** 0.5)
 
 
 def test_contacts_at_the_very_same_time_are_one_occasion() -> None:

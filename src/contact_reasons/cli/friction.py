@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -149,10 +149,6 @@ def _shares(text: str, option: str) -> tuple[str, tuple[float, ...] | None]:
         ) from None
 
 
-_WIDE: Final = 110
-"""Narrower terminals show volumes and costs below each other."""
-
-
 def _where(reason: str) -> dict[str, str]:
     return {"reason" if "." in reason else "primary": reason}
 
@@ -184,20 +180,23 @@ def _show(found: Friction, by: str) -> None:
 
 
 def _show_top(found: Friction, top: Top) -> None:
-    """The few that matter most; on a narrow terminal in two tables."""
+    """The few that matter most; in as many tables as it takes to fit the terminal."""
     from contact_reasons.lab.summary import top_rows
 
     head, *rows = top_rows(found, top)
     if not rows:
         return
+    widths = [max(len(row[i]) for row in (head, *rows)) + 2 for i in range(len(head))]
     names = range(head.index("a day"))
-    values = range(head.index("a day"), len(head))
-    split = head.index("cost a month")
-    parts = [values] if out.width >= _WIDE else [values[: split - len(names)], values[split - len(names) :]]
+    parts: list[list[int]] = [[]]
+    for i in range(len(names), len(head)):
+        if parts[-1] and sum(widths[j] for j in (*names, *parts[-1], i)) - 2 > out.width:
+            parts.append([])
+        parts[-1].append(i)
     for part in parts:
-        table = Table(*(escape(head[i]) for i in (*names, *part)), box=None, pad_edge=False)
-        for column, i in zip(table.columns, (*names, *part), strict=True):
-            column.justify, column.no_wrap = "left" if i in names else "right", True
+        table = Table(box=None, pad_edge=False)
+        for i in (*names, *part):
+            table.add_column(escape(head[i]), justify="left" if i in names else "right")
         for row in rows:
             table.add_row(*(escape(row[i]) for i in (*names, *part)))
         out.print(table)

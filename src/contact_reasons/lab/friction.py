@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contact_reasons.errors import LabError, LabRowError, count_text, shorten
+from contact_reasons.evaluation.reasons import proportion
 from contact_reasons.lab.ledger import Friction
 from contact_reasons.lab.outcome import Table
 from contact_reasons.lab.periods import Period
@@ -260,6 +261,9 @@ def _table(
     judged = np.bincount(place[found.followed >= 0], minlength=k)
     again = np.bincount(place[found.followed == 1], minlength=k)
     table |= {"repeats_judged": judged, "repeats": again, "repeat_rate": _ratio(again, judged)}
+    shares = [proportion(one, of) for one, of in zip(again.tolist(), judged.tolist(), strict=True)]
+    for end in ("low", "high"):
+        table[f"repeat_{end}"] = np.array([getattr(each, end) if each.total else np.nan for each in shares])
     for end, cost in _cost_by(found, place, k, prices).items():
         table[f"cost_{end}"] = cost
     table["cost_a_month"] = table["cost_likely"] / period.months

@@ -75,7 +75,8 @@ class Friction:
     cost_from : str
     tables : mapping of str to mapping of str to ndarray
         ``cells`` (reason, stage and customer type), ``by_primary``, ``by_reason``, ``by_stage``, ``by_customer_type``, ``cells_by_channel``: dearest first. ``per_day``, ``per_week`` and
-        ``per_month`` are tickets by the days, weeks and months of the period, partial ones as the part they are. ``trend`` is the change of the share
+        ``per_month`` are tickets by the days, weeks and months of the period, partial ones as the part they are. ``repeat_low`` to ``repeat_high`` is
+        Wilson's 95 % interval of ``repeat_rate``, contacts taken as independent. ``trend`` is the change of the share
         of all tickets a month, see `sen_slopes`. ``months``, ``weeks``: of all tickets. ``refused``: a row a ticket.
     """
 

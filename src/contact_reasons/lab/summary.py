@@ -136,7 +136,8 @@ def top_rows(found: Friction, top: Top) -> list[list[str]]:
             if trend != trend
             else f"{100 * trend:+.2f} ({100 * table['trend_low'][i]:+.2f} to {100 * table['trend_high'][i]:+.2f})"
         )
-        again = "not known" if rate != rate else f"{rate:.0%}"
+        ends = [f"{float(table[f'repeat_{end}'][i]):.0%}" for end in ("low", "high")]
+        again = "not known" if rate != rate else f"{rate:.0%} ({ends[0]} to {ends[1]})"
         rows.append(
             [
                 *(str(table[name][i]) for name in names),
