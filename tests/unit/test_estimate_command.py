@@ -252,6 +252,22 @@ def test_a_file_without_a_row_that_can_be_read_is_refused(
     assert ("none of 1 row could be read" if lines else "there is no ticket in the file") in text
 
 
+def test_few_contacts_ids_that_come_twice_and_inputs_without_a_column_are_said(
+    tmp_path: Path, policies: tuple[str, str]
+) -> None:
+    rows = played(3)
+    log = write_csv(tmp_path / "log.csv", [*rows, rows[0]])
+    text = run("policy", "estimate", log, "--old", policies[0], "--new", policies[1], "--outcome", "solved")
+    assert "1 contact with the id of an earlier one; each counts." in text
+    assert "warning: the effective size is" in text
+    assert "DR: no outcome can lie there: the contacts are too few, or their weights too large." in text
+    rules = yaml.safe_load(Path(policies[1]).read_text())
+    rules["inputs"]["tier"] = {"type": "enum", "values": ["gold"], "nullable": True}
+    (tmp_path / "more.yaml").write_text(yaml.safe_dump(rules))
+    text = run("policy", "estimate", log, "--new", str(tmp_path / "more.yaml"), "--outcome", "solved")
+    assert "Inputs of the policies without a column, taken as not known: tier." in text
+
+
 def test_a_dated_policy_is_asked_for_each_contacts_own_day(tmp_path: Path, policies: tuple[str, str]) -> None:
     late, rest = CANDIDATE["rules"]
     path = tmp_path / "dated.yaml"

@@ -28,7 +28,7 @@ __all__ = ["FileEstimate", "estimate_file"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-ROLES: Final = ("channel", "propensity", "outcome", "created_at")
+ROLES: Final = ("channel", "propensity", "outcome", "created_at", "ticket_id")
 _WORDS: Final = {"true": 1.0, "yes": 1.0, "y": 1.0, "false": 0.0, "no": 0.0, "n": 0.0}
 
 
@@ -162,6 +162,7 @@ def estimate_file(
             found = estimate_policy_value(log, target, model=model, **options)
         except LabRowError as exc:
             raise exc.of_file((rows + 1).tolist()) from None
+    ids = [str(each) for each in cells.get("ticket_id", ()) if each is not None and str(each).strip()]
     called = names_apart([(policy.policy_id, policy.version, policy.sha256) for policy in policies])
     return FileEstimate(
         old="" if old is None else called[1],
@@ -173,12 +174,7 @@ def estimate_file(
         overlap=channel_overlap(log, target),
         left_out=dict(left_out.most_common()),
         unreadable=tuple(file.rejects),
-        notes=_notes(
-            old,
-            left_out,
-            len(kept),
-            sorted({name for policy in policies for name in policy.inputs} - set(cells) - {DATE}),
-        ),
+        notes=_notes(old, left_out, len(kept), _missing(policies, cells), len(ids) - len(set(ids))),
     )
 
 
@@ -328,7 +324,14 @@ def _groups(
     return list(zip(*(map(str, _at(column, rows)) for column in columns), strict=True)), by
 
 
-def _notes(old: RoutingPolicy | None, left_out: Counter[str], contacts: int, missing: Sequence[str]) -> tuple[str, ...]:
+def _missing(policies: Sequence[RoutingPolicy], cells: Mapping[str, Any]) -> list[str]:
+    """Inputs of the policies that have no column."""
+    return sorted({name for policy in policies for name in policy.inputs} - set(cells) - {DATE})
+
+
+def _notes(
+    old: RoutingPolicy | None, left_out: Counter[str], contacts: int, missing: Sequence[str], repeated: int
+) -> tuple[str, ...]:
     notes = [f"Inputs of the policies without a column, taken as not known: {', '.join(missing)}."] if missing else []
     notes += ["Contacts count as independent: where customers come often, keep one contact of each."]
     if old is None:
@@ -336,6 +339,8 @@ def _notes(old: RoutingPolicy | None, left_out: Counter[str], contacts: int, mis
             "Without the policy that wrote the log, a contact with a propensity below 1 is taken to have been able to go to any channel: give it, so that what was "
             "impossible is known."
         )
+    if repeated:
+        notes.append(f"{count_text(repeated, 'contact')} with the id of an earlier one; each counts.")
     if without := left_out["the outcome is empty"]:
         notes.append(
             f"{count_text(without, 'contact')} of {contacts:,} without an outcome: if an outcome is missing more often in one channel, the estimate is off."

@@ -94,7 +94,8 @@ def staff(
             raise LabError("give either --contacts, of one interval, or --volumes, a file of them")
         if volumes is None and weekday is not None:
             raise LabError("--weekday needs --volumes")
-        begins, loads, said = ["each"], [contacts or 0.0], []
+        begins, loads = ["each"], [contacts or 0.0]
+        said: list[str] = []
         if volumes is not None:
             begins, loads, said = _mean_day(volumes, (time_column, count_column), weekday, interval)
         plan = [

@@ -40,6 +40,7 @@ IntArray = npt.NDArray[np.int64]
 
 _FEW: Final = 30
 _OFF: Final = 4.0
+_OUTSIDE: Final = "no outcome can lie there: the contacts are too few, or their weights too large"
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +337,7 @@ def estimate_policy_value(
             one,
             bootstrap=percentile_interval(drawn[one.method]) if one.method in drawn else None,
             lower_bound=bounds.get(one.method),
+            notes=(*one.notes, *([] if low <= one.value <= high else [_OUTSIDE])),
         )
         for one in estimates
     ]
@@ -416,7 +418,11 @@ def _warnings(summary: WeightSummary, weights: FloatArray) -> tuple[str, ...]:
             f"the effective size is {summary.effective_size:.1f} contacts; below {_FEW}, intervals are too narrow: log more"
         )
     spread = float(weights.std(ddof=1)) / math.sqrt(len(weights)) if len(weights) > 1 else 0.0
-    if summary.supported_share > 1 - SUM_TOLERANCE and abs(summary.mean - 1) > _OFF * spread + SUM_TOLERANCE:
+    if (
+        len(weights) > 1
+        and summary.supported_share > 1 - SUM_TOLERANCE
+        and abs(summary.mean - 1) > _OFF * spread + SUM_TOLERANCE
+    ):
         notes.append(
             f"weights average {summary.mean:.3f}, not 1: the propensities or the policy's choices are not those of this log"
         )
