@@ -81,8 +81,16 @@ def _check_file(path: Path) -> Iterator[str]:
     tests = policy.run_tests()
     if not tests.passed:
         raise PolicyError(f"{path}: {tests}\ncorrect the rules or the tests")
-    if analysis.complete is None or analysis.undecided or any(verdict.kept is None for verdict in analysis.promises):
+    if (
+        analysis.complete is None
+        or analysis.undecided
+        or analysis.undecided_channels
+        or any(verdict.kept is None for verdict in analysis.promises)
+    ):
         yield "the proof ran out of steps; simplify the rules"
     for rule in analysis.unreachable:
         cause = f"covered by {', '.join(rule.hidden_by)}" if rule.hidden_by else "no possible contact meets it"
         yield f"the rule {rule.rule_id!r} can never decide: {cause}"
+    for idle in analysis.idle_channels:
+        cause = f"barred by {', '.join(idle.barred_by)}" if idle.barred_by else "no possible contact is explored"
+        yield f"exploration never leads to the channel {idle.channel!r}: {cause}"

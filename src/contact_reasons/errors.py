@@ -13,6 +13,7 @@
     ├── CalibrationError a sample allows no promise, or a calibration file is damaged or of another model
     ├── PackError        a pack of that name is not there
     ├── LabError         tickets, prices, a log, queues, load or capacities do not allow the answer that the lab was asked for
+    │   └── LabRowError  rows of the columns that the lab was given are wrong
     ├── CrmError         a taxonomy does not fit a CRM, or what a CRM holds cannot be read
     │   └── EventError   an event, a ticket or a map of fields of a CRM cannot be read
     │       └── SignatureError an event is not proved to come from the CRM
@@ -26,7 +27,7 @@ It never holds a contact's text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 __all__ = [
     "BatchError",
@@ -37,6 +38,7 @@ __all__ = [
     "DatabaseError",
     "EventError",
     "LabError",
+    "LabRowError",
     "MigrationError",
     "PackError",
     "PolicyError",
@@ -46,6 +48,7 @@ __all__ = [
     "SignatureError",
     "TaxonomyError",
     "TrainingError",
+    "count_text",
     "nearest",
     "shorten",
 ]
@@ -109,6 +112,37 @@ class LabError(ContactReasonsError, ValueError):
     """The routing lab cannot answer from what it was given, or cannot answer honestly."""
 
 
+class LabRowError(LabError):
+    """Rows of columns are wrong; the message counts them from 1, as rows of files are counted.
+
+    Parameters
+    ----------
+    before, after : str
+        The message before and after the rows.
+    rows : iterable of int
+        Their positions, from 0.
+
+    Examples
+    --------
+    >>> print(LabRowError("column 'cost', ", [4], ": below 0"), "|", LabRowError("below 0 in ", [0, 2], "").of_file([7, 8, 11]))
+    column 'cost', row 5: below 0 | below 0 in rows 7, 11
+    """
+
+    def __init__(self, before: str, rows: Iterable[int], after: str) -> None:
+        self._around, self.rows = (before, after), tuple(int(row) for row in rows)
+        super().__init__(f"{before}{_rows_text([row + 1 for row in self.rows])}{after}")
+
+    def of_file(self, numbers: Sequence[int]) -> LabRowError:
+        """The same of a file, of whose rows these are the numbers."""
+        before, after = self._around
+        return LabRowError(before, [numbers[row] - 1 for row in self.rows], after)
+
+
+def _rows_text(rows: Sequence[int], most: int = 5) -> str:
+    more = f" and {len(rows) - most} more" if len(rows) > most else ""
+    return f"row{'s' * (len(rows) > 1)} {', '.join(map(str, rows[:most]))}{more}"
+
+
 class CrmError(ContactReasonsError, ValueError):
     """A taxonomy does not fit a CRM, or what a CRM holds or sends cannot be read."""
 
@@ -153,6 +187,15 @@ def shorten(value: object, limit: int = 60) -> str:
         value = value[: limit + 1]
     text = repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def count_text(n: int, noun: str) -> str:
+    """So many of something.
+
+    >>> count_text(1, "day"), count_text(2000, "ticket")
+    ('1 day', '2,000 tickets')
+    """
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def nearest(wrong: object, known: Iterable[str], *, limit: int = 12) -> str:

@@ -27,6 +27,7 @@ __all__ = [
     "SourceArgument",
     "SubjectOption",
     "TextOption",
+    "TimeFormatOption",
     "UnknownOption",
 ]
 
@@ -54,6 +55,9 @@ UnknownOption = Annotated[
     typer.Option(
         help="Take values that the policy does not know as not known, and count them, instead of rejecting the row."
     ),
+]
+TimeFormatOption = Annotated[
+    str | None, typer.Option(help="Of the times, where they are not ISO 8601, such as '%d/%m/%Y %H:%M'.")
 ]
 OverwriteOption = Annotated[bool, typer.Option(help="Replace an existing result.")]
 RestartOption = Annotated[bool, typer.Option(help="Throw away the work of an interrupted run and start again.")]

@@ -35,7 +35,7 @@ def test_the_notebook_reads_the_file_that_is_named_and_says_so(tmp_path: Path) -
 
 
 def test_the_notebook_runs_on_the_file_of_this_environment() -> None:
-    """On data that must not be part of the project, where they are at hand."""
+    """On data that must not be part of the project, where they are at hand: the public call counts of a bank it was tried on have no licence that is known."""
     path = os.environ.get("CONTACT_REASONS_DATA")
     if not path:
         pytest.skip("CONTACT_REASONS_DATA names no file of volumes")

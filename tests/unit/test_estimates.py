@@ -115,6 +115,39 @@ def test_values_errors_and_weights_are_the_golden_ones(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
+def test_a_change_is_the_estimate_less_the_log_contact_by_contact(name: str) -> None:
+    """Against loops, and SNIPS against its jackknife."""
+    data = inputs(name)
+    found, r, n = value_of(data), np.asarray(data["reward"]), len(data["reward"])
+    rows = np.arange(n)
+    pi, q, a = np.asarray(data["pi_e"]), np.asarray(data["q_hat"]), np.asarray(data["action"])
+    w = pi[rows, a] / np.asarray(data["pscore"])
+    terms = {"IPS": w * r, "DM": (pi * q).sum(axis=1), "DR": (pi * q).sum(axis=1) + w * (r - q[rows, a])}
+    assert (found.logged.value, found.logged.method) == (pytest.approx(r.mean()), "log as it was")
+    for method, each in terms.items():
+        change = found.change(method)
+        assert change.value == pytest.approx(found[method].value - r.mean())
+        assert change.standard_error == pytest.approx(np.std(each - r, ddof=1) / math.sqrt(n))
+    assert found.method == "DR"
+    snips = found.change("SNIPS")
+    assert snips.value == pytest.approx(found["SNIPS"].value - r.mean())
+    if name == "det8":  # all that count were solved
+        assert snips.interval is None
+        return
+    left_out = [(w.sum() - w[i]) for i in range(n)]
+    one_out = np.array([((w * r).sum() - w[i] * r[i]) / left_out[i] - (r.sum() - r[i]) / (n - 1) for i in range(n)])
+    jackknife = math.sqrt((n - 1) / n * float(((one_out - one_out.mean()) ** 2).sum()))
+    assert snips.standard_error == pytest.approx(jackknife, rel=0.25 if n < 100 else 0.01)
+
+
+def test_a_policy_that_wrote_the_log_changes_nothing() -> None:
+    data = gen2000()
+    found = estimate_policy_value(log_of(data), data["pi_b"])
+    assert found.change("IPS").value == pytest.approx(0, abs=1e-12)
+    assert found.change("SNIPS").interval is None
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_replay_is_the_golden_one_and_only_there_without_chance(name: str) -> None:
     found, expected = value_of(inputs(name)), CASES[name]["expected"]["point"]["replay"]
     if expected is None:
@@ -166,7 +199,7 @@ def test_a_policy_like_the_log_gets_the_mean_of_the_log() -> None:
 
 @pytest.mark.parametrize("wrong", [0.0, -0.1, 1.2, math.nan, math.inf])
 def test_propensities_that_are_none_are_refused_with_their_rows(wrong: float) -> None:
-    with pytest.raises(LabError, match=r"propensity is .* in rows 1, 3; it must be above 0 and at most 1"):
+    with pytest.raises(LabError, match=r"propensity is .* in rows 2, 4; it must be above 0 and at most 1"):
         RoutingLog.of(["chat"] * 4, [1, 1, 1, 1], [0.5, wrong, 0.5, wrong])
 
 
@@ -298,7 +331,7 @@ def test_probabilities_of_the_logging_policy_show_what_was_impossible() -> None:
     log = RoutingLog.of(["a", "b"], [1, 0], [0.5, 0.5], channels=NAMES[:3], probabilities=pb)
     with pytest.raises(LabError, match=r"for 50\.0% of the policy's choices"):
         estimate_policy_value(log, ["a", "c"])
-    with pytest.raises(LabError, match=r"propensity is 0\.4 in rows 1; it must be what probabilities say"):
+    with pytest.raises(LabError, match=r"propensity is 0\.4 in row 2; it must be what probabilities say"):
         RoutingLog.of(["a", "b"], [1, 0], [0.5, 0.4], channels=NAMES[:3], probabilities=pb)
 
 
@@ -377,8 +410,8 @@ def test_a_constant_outcome_leaves_snips_without_any_interval() -> None:
     [
         ({"outcome": [1.0]}, r"outcome has shape \(1,\) for 2 contacts"),
         ({"propensity": [0.5, 0.5, 0.5]}, r"propensity has shape \(3,\) for 2 contacts"),
-        ({"outcome": [1.0, math.nan]}, "outcome is nan in rows 1; it must be a finite number"),
-        ({"logged_channel": ["chat", "fax"]}, "row 1: 'fax' is not a channel"),
+        ({"outcome": [1.0, math.nan]}, "outcome is nan in row 2; it must be a finite number"),
+        ({"logged_channel": ["chat", "fax"]}, "row 2: 'fax' is not a channel"),
         ({"logged_channel": [], "outcome": [], "propensity": []}, "the log is empty"),
         ({"channels": ["chat", "chat"]}, "a channel is listed twice"),
         ({"probabilities": [[0.5, 0.5]]}, r"probabilities has shape \(1, 2\)"),
@@ -394,14 +427,14 @@ def test_logs_that_are_wrong_are_refused(change: dict[str, Any], message: str) -
     ("target", "options", "message"),
     [
         ([[0.5, 0.5]], {}, r"target has shape \(1, 2\); it must be \(2, 2\)"),
-        ([[0.5, 0.6], [1, 0]], {}, "target: rows 0 are no probabilities"),
-        ([[1.5, -0.5], [1, 0]], {}, "target: rows 0 are no probabilities"),
-        ([[math.nan, 1], [1, 0]], {}, "target: rows 0 hold a value that is not a finite number"),
+        ([[0.5, 0.6], [1, 0]], {}, "target: no probabilities in row 1; each row must"),
+        ([[1.5, -0.5], [1, 0]], {}, "target: no probabilities in row 1; each row must"),
+        ([[math.nan, 1], [1, 0]], {}, "target: a value that is not a finite number in row 1"),
         (["a"], {}, "target names 1 channels for 2 contacts"),
-        (["a", "z"], {}, "row 1: 'z' is not a channel"),
+        (["a", "z"], {}, "row 2: 'z' is not a channel"),
         (["a", "b"], {"model": [[0.5, 0.5]]}, r"model has shape \(1, 2\)"),
         (["a", "b"], {"clip": 0}, "clip is 0; it must be above 0"),
-        (["a", "b"], {"outcome_range": (0, 0.5)}, "outcome is 1 in rows 0; it must be from 0 to 0.5"),
+        (["a", "b"], {"outcome_range": (0, 0.5)}, "outcome is 1 in row 1; it must be from 0 to 0.5"),
         (["a", "b"], {"outcome_range": (1, 0)}, "outcome_range is"),
         (["a", "b"], {"resamples": -1}, "resamples is -1"),
         (["a", "b"], {"least_support": 0}, "least_support is 0"),
@@ -479,5 +512,5 @@ def test_fixed_rules_of_the_past_support_no_estimate() -> None:
 
 
 def test_a_channel_that_is_not_listed_is_refused() -> None:
-    with pytest.raises(LabError, match="row 0 may go to 'message', which is not in channels"):
+    with pytest.raises(LabError, match="row 1 may go to 'message', which is not in channels"):
         target_probabilities(cr.RoutingPolicy.from_dict(SHOP), [{"tier": "std"}], ["chat"])

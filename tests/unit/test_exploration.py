@@ -103,13 +103,15 @@ def test_exploration_equals_the_slow_twin(data: dict[str, Any], rows: list[dict[
 
 @settings(max_examples=15, deadline=None)
 @given(data=exploring_policies())
-def test_no_channel_is_ever_tried_against_a_promise(data: dict[str, Any]) -> None:
+def test_no_channel_is_ever_tried_against_a_promise_and_the_idle_ones_are_tried_on_nobody(data: dict[str, Any]) -> None:
     """Over every contact there can be, up to values that no cell tells apart."""
-    policy = cr.RoutingPolicy.from_dict(data)
+    policy, ever = cr.RoutingPolicy.from_dict(data), set[str]()
     apart = VALUES | {"wait": [0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 19, None]}
     for combination in itertools.product(*apart.values()):
         row = dict(zip(apart, combination, strict=True))
-        _, *tried = policy.channel_probabilities(row)
+        own, *tried = policy.channel_probabilities(row)
+        if all(holds(name, cell, row[name]) for name, cell in data["explore"]["when"].items()):
+            ever.update([own, *tried])
         if tried:
             for promise in data["never"]:
                 if all(holds(name, cell, row[name]) for name, cell in promise["when"].items()):
@@ -117,6 +119,40 @@ def test_no_channel_is_ever_tried_against_a_promise(data: dict[str, Any]) -> Non
             for promise in data["always"]:
                 if all(holds(name, cell, row[name]) for name, cell in promise["when"].items()):
                     assert set(tried) <= set(promise["channel"])
+    analysis = policy.analyse()
+    assert {idle.channel for idle in analysis.idle_channels} == set(data["explore"]["channels"]) - ever
+    for idle in analysis.idle_channels:
+        alone = {block: [one for one in data[block] if one["name"] in idle.barred_by] for block in ("never", "always")}
+        again = cr.RoutingPolicy.from_dict({**data, **alone}).analyse()
+        assert idle.channel in [each.channel for each in again.idle_channels]
+
+
+def test_a_channel_that_is_never_tried_is_reported_with_what_bars_it() -> None:
+    data = copy.deepcopy(SHOP)
+    data["never"].append({"name": "no chat", "when": {"vulnerable": [False, "missing"]}, "channel": ["chat"]})
+    data["never"].append({"name": "calm", "when": {"vulnerable": True}, "channel": ["chat"]})
+    analysis = cr.RoutingPolicy.from_dict(data).analyse()
+    assert analysis.idle_channels == (("chat", ("no chat", "calm")),)
+    assert (analysis.sound, analysis.explored_channels) == (False, ("self_service", "chat", "message"))
+    assert analysis.to_dict()["idle_channels"][0] == {"channel": "chat", "barred_by": ["no chat", "calm"]}
+    assert "channels of explore to which no explored contact goes: chat" in str(analysis)
+    data["explore"]["channels"] = ["self_service"]
+    assert cr.RoutingPolicy.from_dict(data).analyse().idle_channels == ()
+    nobody = {**data, "assume": [{"open": False}], "explore": {**data["explore"], "when": {"open": False}}}
+    assert cr.RoutingPolicy.from_dict(nobody).analyse().idle_channels == (("self_service", ()),)
+
+
+def test_where_the_steps_run_out_it_is_not_known_whether_a_channel_is_tried() -> None:
+    analysis = cr.RoutingPolicy.from_dict(SHOP).analyse(budget=0)
+    assert analysis.idle_channels == ()
+    assert analysis.undecided_channels == ("self_service", "chat", "message")
+    assert analysis.sound is False
+
+
+def test_a_policy_that_does_not_explore_has_no_idle_channels() -> None:
+    data = {name: block for name, block in SHOP.items() if name != "explore"}
+    analysis = cr.RoutingPolicy.from_dict(data).analyse()
+    assert (analysis.explored_channels, analysis.idle_channels, analysis.sound) == ((), (), True)
 
 
 def test_a_promise_binds_exploration_on_every_contact_of_a_small_policy() -> None:

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
+import contact_reasons as cr
 from contact_reasons.errors import LabError
 from contact_reasons.lab.case import move_case, remove_case
 from contact_reasons.lab.friction import friction
 from contact_reasons.lab.ledger import Friction
 from contact_reasons.lab.prices import Prices, Range
+from contact_reasons.lab.replay import replay
 from contact_reasons.lab.sample import sample_quarter
 from contact_reasons.lab.tickets import combinations
 from contact_reasons.lab.trend import WEEKS_A_MONTH, sen_slopes, share_trends
@@ -150,7 +152,24 @@ def test_a_repeat_that_may_still_come_is_not_counted_as_none() -> None:
     assert longer.repeats_judged == 4
     alone = friction({"reason": ["a.x"] * 4, "created_at": days, "cost": [1] * 4})
     assert alone.repeat_days is None
-    assert np.isnan(alone.tables["by_reason"]["repeat_rate"]).all()
+    for name in ("repeat_rate", "repeat_low", "repeat_high"):
+        assert np.isnan(alone.tables["by_reason"][name]).all()
+
+
+@given(tickets())
+def test_a_repeat_rate_has_the_interval_of_wilson(rows: list[Row]) -> None:
+    """Its ends are where the rate is 1.96 standard errors away from what it would be then."""
+    found = friction(columns(rows, "cost"), prices=PRICES).tables["by_reason"]
+    for n, k, low, high in zip(
+        *(found[name].tolist() for name in ("repeats_judged", "repeats", "repeat_low", "repeat_high")), strict=True
+    ):
+        if not n:
+            assert np.isnan([low, high]).all()
+            continue
+        assert low <= k / n <= high
+        for end in (low, high):
+            if 0 < end < 1:
+                assert abs(k / n - end) == pytest.approx(1.959963984540054 * (end * (1 - end) / n) ** 0.5)
 
 
 def test_contacts_at_the_very_same_time_are_one_occasion() -> None:
@@ -174,14 +193,14 @@ def test_tickets_without_date_or_cost_are_refused_and_listed() -> None:
 @pytest.mark.parametrize(
     ("change", "more", "message"),
     [
-        ({"reason": None}, {}, "no column 'reason'; name it with columns"),
-        ({"cost": None}, {}, "costs cannot be known; give a column cost, or a column channel"),
+        ({"reason": None}, {}, "no column 'reason'; name the column that holds it in `columns`"),
+        ({"cost": None}, {}, "costs cannot be known: there is no column 'cost' and no column 'channel'; name a column"),
         (
             {"cost": None, "channel": ["chatt", "chat"]},
             {"prices": PRICES},
-            "column 'channel', row 0: this channel has no price in 'published-figures', which knows",
+            "column 'channel', row 1: this channel has no price in 'published-figures', which knows",
         ),
-        ({"cost": [-1.0, 2.0]}, {}, "a cost below 0"),
+        ({"cost": [2.0, -1.0]}, {}, "column 'cost', row 2: a cost below 0"),
         ({"cost": ["much", 2.0]}, {}, "column 'cost' holds a value that is no number"),
         ({"cost": [1.0]}, {}, "column 'cost' has 1 values for 2 tickets"),
         ({}, {"repeat_days": 0}, "repeat_days is 0"),
@@ -316,7 +335,8 @@ def test_moving_contacts_pays_where_enough_are_resolved() -> None:
         {
             "self_service": {"contact": exact(0.1), "resolved": exact(0.09), "then": "human_agent"},
             "human_agent": {"contact": exact(5.25)},
-            "chat": {"contact": exact(4)},
+            "chat": {"contact": exact(4), "then": "human_agent"},
+            "message": {"contact": exact(4)},
         }
     )
     days = [dt.date(2026, 3, 1 + i % 31) for i in range(120)]
@@ -335,6 +355,8 @@ def test_moving_contacts_pays_where_enough_are_resolved() -> None:
     calls = {"reason": "a.x", "channel": "human_agent"}
     loss = move_case(found, calls, to="chat", resolved=(0.5, 0.6, 0.9))
     assert loss.saving_a_year.likely == pytest.approx(1200 * (0.6 * 5.25 - 4))
+    with pytest.raises(LabError, match="whom 'message' does not help is not known; add `then`"):
+        move_case(found, calls, to="message", resolved=(0.5, 0.6, 0.9))
     assert loss.months_to_pay_back[:2] == (None, None)
 
 
@@ -351,6 +373,7 @@ def test_a_saving_lies_in_its_range_whatever_the_figures_are(
         prices=PRICES,
     )
     case = move_case(found, {"reason": "a.x"}, resolved=resolved, moved=moved)
+    call = PRICES.cost_per_contact("human_agent")
     random = np.random.RandomState(seed)
 
     def draw(low: float, _: float, high: float) -> float:
@@ -358,8 +381,48 @@ def test_a_saving_lies_in_its_range_whatever_the_figures_are(
 
     for _ in range(10):
         chat, own = draw(*PRICES.cost_per_contact("chat")), draw(*PRICES.cost_per_contact("self_service"))
-        saving = draw(*moved) * 31 * 12 * (draw(*resolved) * chat - own)
+        saving = draw(*moved) * 31 * 12 * (chat - own - (1 - draw(*resolved)) * draw(*call))
         assert case.saving_a_year.low - 1e-6 <= saving <= case.saving_a_year.high + 1e-6
+
+
+@given(
+    st.dictionaries(st.sampled_from(["message", "chat", "callback", "human_agent"]), st.integers(1, 40), min_size=1),
+    st.lists(st.floats(0.05, 1), min_size=3, max_size=3).map(sorted),
+)
+def test_a_case_of_moving_and_a_replay_send_those_who_were_not_helped_to_the_same_place(
+    contacts: dict[str, int], resolved: list[float]
+) -> None:
+    """The saving of the case is the change of the replay, with its range, for all that `Prices.follow_unresolved` decides."""
+    channels = [name for name, n in contacts.items() for _ in range(n)]
+    given = {"reason": ["delivery.late"] * len(channels), "created_at": ["2026-03-02"] * len(channels)}
+    given["channel"] = channels
+    share = dict(zip(("low", "likely", "high"), resolved, strict=True), year=2026, source="ours")
+    own = {name: {"contact": channel.contact, "then": channel.then} for name, channel in PRICES.channels.items()}
+    own["self_service"]["resolved"] = share
+    prices = price_list(own)
+    first = {"first": "2026-03-01", "last": "2026-03-31"}
+    policy = cr.RoutingPolicy.from_dict(
+        {
+            "router": "shop",
+            "version": "1",
+            "inputs": {"reason": {"type": "tree", "values": {"delivery": ["late"]}}},
+            "rules": [{"id": "all", "when": {}, "then": {"channel": "self_service", "priority": 5}}],
+        }
+    )
+    replayed = replay(given, "channel", policy, prices=prices, **first)  # type: ignore[arg-type]
+    case = move_case(friction(given, prices=prices, **first), {"reason": "delivery.late"})  # type: ignore[arg-type]
+    assert replayed.followed is not None
+    assert replayed.followed.change is not None
+    assert case.saving_a_year == pytest.approx(replayed.followed.change.times(-12))
+
+
+def test_with_a_column_of_costs_those_who_were_not_helped_come_at_the_price_of_the_list() -> None:
+    days = [dt.date(2026, 3, 1 + i) for i in range(31)]
+    found = friction({"reason": ["a.x"] * 31, "created_at": days, "cost": [3.0] * 31}, prices=PRICES)
+    case = move_case(found, {"reason": "a.x"}, resolved=(0.5,) * 3)
+    own, call = PRICES.cost_per_contact("self_service"), PRICES.cost_per_contact("human_agent")
+    expected = [12 * 31 * (3.0 - p - 0.5 * q) for p, q in zip(own, call, strict=True)]
+    assert case.saving_a_year == pytest.approx(sorted(expected))
 
 
 @pytest.mark.parametrize(

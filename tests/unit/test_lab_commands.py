@@ -5,16 +5,21 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 import contact_reasons as cr
+from contact_reasons import terminal
 from contact_reasons.batch.columns import write_table
 from contact_reasons.batch.lab_files import friction_file, replay_file
+from contact_reasons.cli import app
 from contact_reasons.errors import BatchError, LabError
 from contact_reasons.lab.charts import cost_chart, flow_chart
 from contact_reasons.lab.friction import friction
@@ -119,7 +124,7 @@ def test_rows_that_cannot_be_read_or_routed_are_counted_with_their_cause(tmp_pat
     assert [reject.row for reject in unreadable] == [4]
     text = run("policy", "replay", str(file), "--old-column", "channel", "--new", "retail")
     assert "1 refused: retail-service 1.0.0: the input 'reason' must be" in text
-    assert "1 rows could not be read and are in no figure" in text
+    assert "1 row could not be read, in no figure" in text
     assert "row 4: 3 fields where the header has" in text
 
 
@@ -255,3 +260,186 @@ def test_tickets_in_no_figure_of_the_ledger_are_told_with_their_cause(tmp_path: 
     moment = dict(zip(lines[0].split(","), lines[1].split(","), strict=True))["created_at"]
     file.write_text("\n".join([lines[0], lines[1].replace(moment, ""), *lines[2:]]) + "\n")
     assert "1 refused: there is no date, or none that can be read" in run("friction", str(file))
+
+
+def read_json(*arguments: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads("{" + run(*arguments, "--json").partition("{")[2])
+    return found
+
+
+def narrow(*arguments: str, width: int = 80) -> list[str]:
+    """What is shown on a terminal of this width, without notes."""
+    terminal.out.width = width
+    shown = CliRunner().invoke(app, list(arguments), env={"COLUMNS": str(width), "NO_COLOR": "1"}).output
+    return [line for line in shown.splitlines() if not line.startswith("note:")]
+
+
+BOTH = pytest.mark.parametrize(
+    "command", [("policy", "replay", "--old-column", "channel", "--new", "retail"), ("friction",)]
+)
+
+
+@BOTH
+@pytest.mark.parametrize("lines", [[], ["only,three,fields"]])
+def test_a_file_without_a_ticket_is_refused(tmp_path: Path, command: tuple[str, ...], lines: list[str]) -> None:
+    file = tmp_path / "tickets.csv"
+    file.write_text("\n".join([QUARTER.read_text().splitlines()[0], *lines]) + "\n")
+    text = run(*command, str(file), code=2)
+    assert (
+        "none of 1 row could be read; the first, row 1: 3 fields" if lines else "there is no ticket in the file"
+    ) in text
+
+
+def test_where_no_ticket_can_be_answered_or_counted_the_cause_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "tickets.csv"
+    file.write_text("reason,confidence,created_at,channel\na.x,0.9,,chat\na.x,0.9,2026-03-02,\n")
+    text = run("policy", "replay", str(file), "--old-column", "channel", "--new", "retail", code=2)
+    assert "none of 2 tickets could be replayed; of 1, " in text
+    file.write_text("reason,created_at,channel\na.x,,chat\na.x,,chat\n")
+    text = run("friction", str(file), code=2)
+    assert "none of 2 tickets counts; of 2, there is no date, or none that can be read" in text
+
+
+@BOTH
+def test_a_period_below_four_weeks_is_warned_of(tmp_path: Path, command: tuple[str, ...]) -> None:
+    file = tmp_path / "tickets.csv"
+    file.write_text("\n".join(QUARTER.read_text().splitlines()[:5]) + "\n")
+    caution = "The period is only 1 day: figures a month are 31 times what was counted"
+    assert run(*command, str(file)).count(caution) == 1
+    assert caution in read_json(*command, str(file))["notes"][0]
+    assert caution not in run(*command, str(file), "--first", "2026-07-01", "--last", "2026-07-28")
+    assert "4 tickets" in run(*command, str(file))
+
+
+def test_a_case_on_a_short_period_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "tickets.csv"
+    file.write_text("\n".join(QUARTER.read_text().splitlines()[:5]) + "\n")
+    found = read_json("friction", str(file), "--remove", "delivery=0.1,0.2,0.3")
+    assert "The period is only 1 day" in found["cases"][0]["notice"]
+
+
+@BOTH
+def test_ids_that_come_twice_are_noted(tmp_path: Path, command: tuple[str, ...]) -> None:
+    lines = QUARTER.read_text().splitlines()
+    (tmp_path / "twice.csv").write_text("\n".join([*lines, *lines[1:4]]) + "\n")
+    assert "3 tickets with the id of an earlier one; each counts." in run(*command, str(tmp_path / "twice.csv"))
+    assert read_json(*command, str(tmp_path / "twice.csv"))["repeated_ids"] == 3
+    assert "with the id of an earlier one" not in run(*command, str(QUARTER))
+
+
+@BOTH
+def test_times_of_a_form_of_their_own_are_read_as_they_are_told(tmp_path: Path, command: tuple[str, ...]) -> None:
+    lines = [line.split(",") for line in QUARTER.read_text().splitlines()]
+    for line in lines[1:]:
+        year, month, day = line[1][:10].split("-")
+        line[1] = f"{month}/{1 + int(day) % 12:02}/{year} {line[1][11:16]}"
+    file = tmp_path / "tickets.csv"
+    file.write_text("\n".join(map(",".join, lines)) + "\n")
+    assert "say which with --time-format" in run(*command, str(file), code=2)
+    first, last = (
+        read_json(*command, str(file), "--time-format", form)["period"] for form in ("%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M")
+    )
+    assert (first["first"], first["last"]) == ("2026-07-01", "2026-09-12")
+    assert (last["first"], last["last"]) == ("2026-01-07", "2026-12-09")
+
+
+def test_a_time_counts_as_its_own_clock_shows_it_in_every_form(tmp_path: Path) -> None:
+    """Half past eleven in the evening, west of Greenwich, is already the next day in UTC."""
+    for written, more in (
+        ("2026-07-01T23:30:00-05:00", {}),
+        ('"Wed, 01 Jul 2026 23:30:00 -0500"', {}),
+        ("01/07/2026 23:30 -0500", {"time_format": "%d/%m/%Y %H:%M %z"}),
+    ):
+        file = tmp_path / "tickets.csv"
+        file.write_text(f"created_at,reason,channel\n{written},delivery.late,chat\n")
+        assert str(friction_file(file, prices=Prices.load(), **more).found.period) == "2026-07-01 to 2026-07-01"  # type: ignore[arg-type]
+
+
+def test_the_row_of_an_error_is_that_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "tickets.csv"
+    file.write_text("reason,created_at,channel\nonly,two\na.x,2026-03-02,chat\na.x,2026-03-02,fax\n")
+    assert "column 'channel', row 3: this channel has no price" in run("friction", str(file), code=2)
+    file.write_text("reason,created_at,cost\nonly,two\na.x,2026-03-02,5\na.x,2026-03-02,-1\n")
+    assert "column 'cost', row 3: a cost below 0" in run("friction", str(file), code=2)
+    file.write_text("reason,created_at,channel\nonly,two\na.x,03/04/2026,chat\n")
+    assert "column 'created_at', row 2: nothing tells the day from the month" in run("friction", str(file), code=2)
+
+
+def test_advice_names_options_of_the_command(tmp_path: Path) -> None:
+    file = tmp_path / "tickets.csv"
+    file.write_text("reason,created_at\ndelivery.late,2026-03-02\n")
+    text = run("friction", str(file), code=2)
+    assert "there is no column 'cost' and no column 'channel'" in text
+    assert "in --input NAME=COLUMN" in text
+    text = run("policy", "replay", str(file), "--old", "retail", "--new", "retail", code=2)
+    assert "name one in --input NAME=COLUMN, or say --certain if people checked" in text
+
+
+def test_inputs_without_a_column_and_refused_tickets_are_noted(tmp_path: Path) -> None:
+    lines = [line.split(",") for line in QUARTER.read_text().splitlines()[:20]]
+    lines[3][2] = "delivery.lsot"
+    file = tmp_path / "tickets.csv"
+    file.write_text("\n".join(",".join(line[:7]) for line in lines) + "\n")
+    text = run("policy", "replay", str(file), "--old", "retail", "--new", "retail")
+    assert (
+        "without a column, taken as not known: arrival_channel, estimated_wait_seconds, open, repeats_7d, sentiment, stage."
+        in text
+    )
+    assert "All figures are of the 18 of 19 tickets that both sides answer." in text
+
+
+def test_costs_by_reason_are_of_a_month_as_all_others_and_agree_with_the_json() -> None:
+    found, text = read_json(*CHANNEL), run(*CHANNEL)
+    rows = found["tables"]["by_reason"]
+    months, total = found["period"]["months"], 0.0
+    for reason, change in zip(rows["reason"], rows["cost_change_with_follow_up"], strict=True):
+        total += change if reason == "account.login" else 0.0
+    assert re.search(rf"account\.login +186 +205 +\{total / months:+.2f}\n", text)
+    assert sum(rows["cost_change_with_follow_up"]) / months == pytest.approx(
+        found["cost_with_follow_up_a_month"]["change"]["likely"]
+    )
+
+
+@BOTH
+def test_tables_fit_a_terminal_of_eighty_columns(command: tuple[str, ...]) -> None:
+    lines = narrow(*command, str(QUARTER))
+    table = [line for line in lines if re.search(r"account\.login|the contacts alone|likely|cost a month", line)]
+    assert len(table) >= 3
+    assert all(len(line.rstrip()) <= 80 for line in table)
+    if command[0] == "policy":
+        assert any(re.fullmatch(r"the contacts alone +before +3,001 +2,527 +5,340", line.rstrip()) for line in lines)
+    else:
+        assert any(re.fullmatch(r"account\.login +306 \(257 to 547\) +10\.2% .*\)", line.rstrip()) for line in lines)
+
+
+def test_two_policies_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    rules = (ROOT / "taxonomies" / "retail" / "policy.yaml").read_text()
+    (tmp_path / "taxonomy.yaml").write_text((ROOT / "taxonomies" / "retail" / "taxonomy.yaml").read_text())
+    changed = tmp_path / "my-rules.yaml"
+    changed.write_text(rules.replace('confidence: ">= 0.6"', 'confidence: ">= 0.9"'))
+    hashes = [cr.RoutingPolicy.load(path).sha256[:8] for path in ("retail", str(changed))]
+    heading = " → ".join(f"retail-service 1.0.0 ({sha256})" for sha256 in hashes)
+    assert heading in run("policy", "replay", str(QUARTER), "--old", "retail", "--new", str(changed))
+    assert heading in run("policy", "diff", "retail", str(changed), code=1)
+    same = run("policy", "replay", str(QUARTER), "--old", "retail", "--new", "retail")
+    assert "retail-service 1.0.0 → retail-service 1.0.0\n" in same
+
+
+def test_bars_of_long_names_are_told_apart_and_a_short_period_is_noted(tmp_path: Path) -> None:
+    ledger = friction_file(QUARTER, prices=Prices.load()).found
+    texts = "".join(ET.fromstring(ledger.cost_chart("cell").svg).itertext())
+    assert "returns.refund_amount, support, new" in texts
+    assert "…" not in texts
+    assert "A month is scaled" not in texts
+    file = tmp_path / "tickets.csv"
+    file.write_text("\n".join(QUARTER.read_text().splitlines()[:5]) + "\n")
+    few = friction_file(file, prices=Prices.load()).found
+    moved = replay_file(file, "channel", cr.RoutingPolicy.load("retail"), prices=Prices.load()).found
+    for chart in (few.cost_chart(), moved.cost_chart()):
+        assert "Example prices: replace with yours. A month is scaled from 1 day." in chart.svg
+
+
+def test_what_is_ranked_is_the_same_in_json() -> None:
+    found = read_json("friction", str(QUARTER), "--by", "primary")
+    assert "reason" not in found["top"]["rows"]
+    assert found["top"]["rows"]["primary"][0] in run("friction", str(QUARTER), "--by", "primary")

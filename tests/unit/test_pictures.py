@@ -170,7 +170,7 @@ def test_a_case_that_pays_and_one_that_does_not_differ_in_shape_as_well_as_in_co
         saving = Range(likely - 500, likely, likely + 500)
         return BusinessCase(
             what=what, tickets_a_year=10, cost_a_year=Range(1, 2, 3), saving_a_year=saving, one_off=100, running_a_year=0,
-            years=1, break_even=0.1, likely_share=0.2, currency="EUR", notice="example",
+            years=1, break_even=0.1, likely_share=0.2, currency="EUR", then=None, notice="example",
         )  # fmt: skip
 
     chart = case_chart([case("good", 1000), case("bad", -200)])
@@ -179,5 +179,8 @@ def test_a_case_that_pays_and_one_that_does_not_differ_in_shape_as_well_as_in_co
     assert "1,000, paid back in 1.2 months" in words(chart)
     assert "-200, never pays back" in words(chart)
     assert words(chart).count("example") == 1
+    long = case_chart([case("a reason with a long name " * 9, 1000)])
+    assert words(long).count("…") == 1
+    assert "a reason with a long name " * 9 in str([element.text for element in elements(long, "title")])
     with pytest.raises(LabError, match="no cases to show"):
         case_chart([])

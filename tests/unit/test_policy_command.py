@@ -45,7 +45,7 @@ def test_every_shipped_policy_is_proved_sound(pack: str) -> None:
 
 def test_check_shows_what_is_wrong_and_exits_with_one(files: tuple[str, str]) -> None:
     text = run("policy", "check", files[1], code=1)
-    assert "refuted every contact has a rule: none in 1 regions" in text
+    assert "refuted every contact has a rule: none in 1 region" in text
     assert "where tier: vip\n    such as tier=vip, open=false" in text
     assert "refuted the rule late can never decide: hidden by rest" in text
     assert "refuted promise: no gold in writing\n  broken by rest, for example for tier=gold, open=false" in text
@@ -55,6 +55,17 @@ def test_check_shows_what_is_wrong_and_exits_with_one(files: tuple[str, str]) ->
     assert found["gaps"] == [{"conditions": {"tier": "vip"}, "witness": {"tier": "vip", "open": False}}]
     assert found["unreachable"] == [{"rule": "late", "hidden_by": ["rest"]}]
     assert found["promises"][0]["verdict"] == "broken"
+
+
+def test_check_shows_channels_that_exploration_never_tries(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    explore = "explore: {share: 0.1, channels: [message, chat]}\n"
+    path.write_text(GOOD + explore)
+    assert "proved  exploration leads to each of its channels" in run("policy", "check", str(path))
+    path.write_text(GOOD + explore + "always:\n  - {name: no chat, when: {}, channel: [callback, message]}\n")
+    text = run("policy", "check", str(path), code=1)
+    assert "refuted exploration never leads to the channel chat: barred by the promise no chat" in text
+    assert "exploration never leads to the channel 'chat': barred by no chat" in run("validate", str(path))
 
 
 def test_check_of_a_sound_policy_exits_with_zero_and_names_unused_inputs(files: tuple[str, str]) -> None:

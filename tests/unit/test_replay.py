@@ -248,7 +248,7 @@ def test_missed_escalations_are_counted_by_what_was_logged_or_by_the_old_side() 
         replay(TICKETS, old, new, needed_person="escalated")
     with pytest.raises(LabError, match=r"the tickets have no column 'escalate'.*'escalated'"):
         replay(TICKETS, old, new, needed_person=["escalate"])
-    with pytest.raises(LabError, match="column 'channel', row 3: this is neither true nor false"):
+    with pytest.raises(LabError, match="column 'channel', row 4: this is neither true nor false"):
         replay(TICKETS, old, new, needed_person=["channel"])
 
 
@@ -271,7 +271,7 @@ def test_a_dated_policy_is_asked_for_each_tickets_own_day() -> None:
     assert found.moved == 1
     assert found.tables["refused"]["row"].tolist() == [2]
     assert replay(columns, shop("chat"), shop("chat", rules=until), day=dt.date(2026, 5, 1)).moved == 3
-    with pytest.raises(LabError, match=r"input 'date'.*give created_at, or day="):
+    with pytest.raises(LabError, match=r"input 'date'.*'created_at', or say the day with `day`"):
         replay({"reason": ["delivery.late"]}, shop("chat"), shop("chat", rules=until))
 
 
@@ -292,7 +292,7 @@ def test_columns_of_all_libraries_and_other_names_give_the_same() -> None:
 
 def test_what_is_missing_is_said() -> None:
     retail = cr.RoutingPolicy.load("retail")
-    with pytest.raises(LabError, match=r"no column for the input 'confidence'.*certain=True"):
+    with pytest.raises(LabError, match=r"no column for the input 'confidence'.*`certain=True`"):
         replay({"reason": ["delivery.late"]}, retail, retail)
     assert replay({"reason": ["delivery.late"]}, retail, retail, certain=True).replayed == 1
     with pytest.raises(LabError, match=r"columns names 'raeson'.*'reason'"):
@@ -305,8 +305,8 @@ def test_what_is_missing_is_said() -> None:
         replay(TICKETS, shop("chat"), shop("chat")).to_pandas("flow")
     undated = replay({**TICKETS, "created_at": ["2026-03-02", *[""] * 5]}, shop("chat"), shop("chat"), prices=PRICES)
     assert undated.undated == 4
-    assert any("4 tickets have no date" in note for note in undated.notes)
-    with pytest.raises(LabError, match="column 'created_at', row 1: this is no time"):
+    assert any("Without a date: 4 tickets" in note for note in undated.notes)
+    with pytest.raises(LabError, match="column 'created_at', row 2: this is no time"):
         replay({**TICKETS, "created_at": ["2026-03-02", "tomorrow", *[""] * 4]}, shop("chat"), shop("chat"))
 
 
@@ -335,6 +335,6 @@ def test_no_cell_of_a_ticket_is_in_an_error() -> None:
         {"needed_person": ["text"]},
     ):
         asked = {"old": "channel", "new": shop("chat"), "prices": PRICES, **more}
-        with pytest.raises(LabError, match="column 'text', row 0") as caught:
+        with pytest.raises(LabError, match="column 'text', row 1") as caught:
             replay(words, **asked)  # type: ignore[arg-type]
         assert "Ada" not in str(caught.value)

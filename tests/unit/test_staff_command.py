@@ -49,8 +49,11 @@ def test_a_file_gives_the_plan_of_its_mean_day(tmp_path: Path) -> None:
         ((), "give either --contacts"),
         (("--contacts", "5", "--volumes", "x.csv"), "give either --contacts"),
         (("--contacts", "5", "--weekday", "monday"), "--weekday needs --volumes"),
-        (("--contacts", "5", "--max-abandonment", "0.1"), "needs patience_seconds"),
+        (("--contacts", "5", "--max-abandonment", "0.1"), "--max-abandonment needs --patience: without"),
         (("--contacts", "-5"), "contacts"),
+        (("--contacts", "5", "--service-level", "80"), "--service-level is 80; it is a share from 0 to 1: 80 % is 0.8"),
+        (("--contacts", "5", "--shrinkage", "30"), "--shrinkage is 30; it is a share from 0 to 1: 30 % is 0.3"),
+        (("--contacts", "5", "--patience", "-1"), "--patience is -1.0; it must be above 0"),
         (("--volumes", "missing.csv"), "cannot be read"),
     ],
 )
@@ -62,3 +65,19 @@ def test_a_weekday_that_is_none_is_said(tmp_path: Path) -> None:
     columns = ("--time-column", "begin", "--count-column", "came")
     arguments = ("--volumes", str(volumes(tmp_path)), *columns, "--weekday", "mondy", "--handle", "60")
     assert "did you mean 'monday'?" in run("staff", *arguments, code=2)
+
+
+def test_what_is_assumed_and_units_that_look_wrong_are_said(tmp_path: Path) -> None:
+    text = run("staff", "--contacts", "100", "--handle", "3")
+    assert "note: --handle is 3 seconds; is it in minutes?" in text
+    assert "Erlang C: nobody gives up" in text
+    text = run("staff", "--contacts", "100", "--handle", "180", "--patience", "120")
+    assert "is it in minutes?" not in text
+    assert "Erlang A: callers give up" in text
+    columns = ("--time-column", "begin", "--count-column", "came", "--handle", "240", "--json")
+    notes = json.loads(run("staff", "--volumes", str(volumes(tmp_path)), *columns, "--weekday", "monday"))["notes"]
+    assert notes[0] == (
+        "For the mean of 2 days: 10 contacts, on single days from 8 to 12. About half of the days are busier than this plan."
+    )
+    notes = json.loads(run("staff", "--volumes", str(volumes(tmp_path)), *columns, "--weekday", "tuesday"))["notes"]
+    assert notes[0] == "Of one day: 360 contacts."

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from contact_reasons.batch.columns import FileColumns, Progress, read_columns
 from contact_reasons.batch.readers import Reject
 from contact_reasons.batch.times import read_times
-from contact_reasons.errors import BatchError, LabError, RoutingError
+from contact_reasons.errors import BatchError, LabError, LabRowError, RoutingError, count_text
 from contact_reasons.lab.friction import ROLES as FRICTION_ROLES
 from contact_reasons.lab.friction import friction
 from contact_reasons.lab.ledger import Friction
@@ -25,7 +26,7 @@ from contact_reasons.lab.replay import replay
 from contact_reasons.lab.tickets import times_of
 from contact_reasons.routing import RoutingPolicy
 
-__all__ = ["FileFriction", "FileReplay", "friction_file", "replay_file"]
+__all__ = ["FileFriction", "FileReplay", "friction_file", "read_time", "replay_file", "rows_of_file", "typed_cells"]
 
 
 class FileReplay(NamedTuple):
@@ -54,6 +55,7 @@ def replay_file(
     day: dt.date | None = None,
     first: str | None = None,
     last: str | None = None,
+    time_format: str | None = None,
     delimiter: str = ",",
     encoding: str = "utf-8",
     progress: Progress | None = None,
@@ -66,6 +68,8 @@ def replay_file(
         ``.csv``, ``.jsonl`` or ``.parquet``.
     old, new, prices, columns, certain, needed_person, day, first, last
         As for `replay`.
+    time_format : str, optional
+        Of ``created_at``, as of `datetime.strptime`; by default as `read_times` finds it.
     delimiter, encoding, progress
         As for `read_columns`.
 
@@ -93,20 +97,27 @@ def replay_file(
         column = chosen.get(name, name)
         policy = next((each for each in policies if name in each.inputs), None)
         if policy is not None and column in tickets and name != "date":
-            tickets[column] = _typed(policy, name, file.columns[column])
-    _read_time(tickets, chosen)
-    found = replay(
-        tickets,
-        old,
-        new,
-        prices=prices,
-        columns=chosen,
-        certain=certain,
-        needed_person=needed_person,
-        day=day,
-        first=first,
-        last=last,
-    )
+            tickets[column] = typed_cells(policy, name, file.columns[column])
+    with rows_of_file(source, file):
+        read_time(tickets, chosen, file.rows, time_format)
+        found = replay(
+            tickets,
+            old,
+            new,
+            prices=prices,
+            columns=chosen,
+            certain=certain,
+            needed_person=needed_person,
+            day=day,
+            first=first,
+            last=last,
+        )
+    if not found.replayed:
+        causes = found.tables["refused"]["cause"].tolist()
+        cause = max(sorted(set(causes)), key=causes.count)
+        raise LabError(
+            f"{source}: none of {count_text(found.tickets, 'ticket')} could be replayed; of {causes.count(cause):,}, {cause}"
+        )
     tables = {
         name: _with_rows(table, file) if name in ("moved", "refused") else table for name, table in found.tables.items()
     }
@@ -121,6 +132,7 @@ def friction_file(
     repeat_days: int = 7,
     first: str | None = None,
     last: str | None = None,
+    time_format: str | None = None,
     delimiter: str = ",",
     encoding: str = "utf-8",
     progress: Progress | None = None,
@@ -133,6 +145,8 @@ def friction_file(
         ``.csv``, ``.jsonl`` or ``.parquet``.
     prices, columns, repeat_days, first, last
         As for `friction`.
+    time_format : str, optional
+        Of ``created_at``, as of `datetime.strptime`; by default as `read_times` finds it.
     delimiter, encoding, progress
         As for `read_columns`.
 
@@ -153,16 +167,32 @@ def friction_file(
         progress=progress,
     )
     tickets: dict[str, Any] = dict(file.columns)
-    _read_time(tickets, chosen)
-    cost = chosen.get("cost", "cost")
-    if cost in tickets:
-        tickets[cost] = _numbers(tickets[cost], cost, file.rows)
-    found = friction(tickets, prices=prices, columns=chosen, repeat_days=repeat_days, first=first, last=last)
+    with rows_of_file(source, file):
+        read_time(tickets, chosen, file.rows, time_format)
+        cost = chosen.get("cost", "cost")
+        if cost in tickets:
+            tickets[cost] = _numbers(tickets[cost], cost, file.rows)
+        found = friction(tickets, prices=prices, columns=chosen, repeat_days=repeat_days, first=first, last=last)
     tables = {**found.tables, "refused": _with_rows(found.tables["refused"], file)}
     return FileFriction(dataclasses.replace(found, tables=tables), tuple(file.rejects))
 
 
-def _typed(policy: RoutingPolicy, name: str, values: Sequence[Any]) -> list[Any]:
+@contextlib.contextmanager
+def rows_of_file(source: str | Path, file: FileColumns) -> Iterator[None]:
+    """Errors of the lab with the numbers that rows have in the file; BatchError if none could be read."""
+    if not file.rows:
+        why = "there is no ticket in the file; give one with a row a ticket"
+        if file.rejects:
+            first = file.rejects[0]
+            why = f"none of {count_text(len(file.rejects), 'row')} could be read; the first, row {first.row}: {first.cause}"
+        raise BatchError(f"{source}: {why}")
+    try:
+        yield
+    except LabRowError as exc:
+        raise exc.of_file(file.rows) from None
+
+
+def typed_cells(policy: RoutingPolicy, name: str, values: Sequence[Any]) -> list[Any]:
     """Cells as values of an input; what stands for none is left as it is, for the policy to refuse."""
     known: dict[str, Any] = {}
     found = []
@@ -180,29 +210,19 @@ def _typed(policy: RoutingPolicy, name: str, values: Sequence[Any]) -> list[Any]
     return found
 
 
-def _read_time(tickets: dict[str, Any], chosen: Mapping[str, str]) -> None:
-    """The time column in place of its texts: ISO 8601 by its own clock, whatever stands in other rows; other forms, that `read_times` knows, in UTC."""
+def read_time(tickets: dict[str, Any], chosen: Mapping[str, str], rows: Sequence[int], time_format: str | None) -> None:
+    """The time column in place of its texts, each time as its own clock shows it, so that its day is that of the place where it was written."""
     column = chosen.get("created_at", "created_at")
     if column not in tickets:
         return
-    try:
-        tickets[column] = times_of(tickets[column], column)
-    except LabError:
-        times, _ = read_times(tickets[column], column=column)
-        tickets[column] = np.array(
-            [_own_clock(value, time) for value, time in zip(tickets[column], times, strict=True)],
-            dtype="datetime64[s]",
-        )
-
-
-def _own_clock(value: Any, read: dt.datetime | None) -> Any:
-    """A time as its text shows it, where that is ISO 8601; else as it was read."""
-    if read is None:
-        return None
-    try:
-        return times_of([value], "created_at")[0]
-    except LabError:
-        return np.datetime64(read.replace(tzinfo=None), "s")
+    if time_format is None:
+        with contextlib.suppress(LabError):
+            tickets[column] = times_of(tickets[column], column)
+            return
+    times, _ = read_times(tickets[column], column=column, time_format=time_format, rows=rows, own_clock=True)
+    tickets[column] = np.array(
+        [None if time is None else time.replace(tzinfo=None) for time in times], dtype="datetime64[s]"
+    )
 
 
 def _numbers(values: Sequence[Any], column: str, rows: Sequence[int]) -> npt.NDArray[np.float64]:

@@ -17,7 +17,12 @@ _MOST_UNREADABLE: Final = 0.5
 
 
 def read_times(
-    values: Sequence[Any], *, column: str = "time", time_format: str | None = None
+    values: Sequence[Any],
+    *,
+    column: str = "time",
+    time_format: str | None = None,
+    rows: Sequence[int] | None = None,
+    own_clock: bool = False,
 ) -> tuple[list[datetime | None], int]:
     """Times of a column, and how many values could not be read; blank and unreadable ones are None.
 
@@ -32,6 +37,10 @@ def read_times(
         Name, for messages.
     time_format : str, optional
         As of `datetime.strptime`; then nothing else is read.
+    rows : sequence of int, optional
+        Number of each value's row, for messages; by default from 1.
+    own_clock : bool
+        Keep the zone of each time instead of turning it into UTC.
 
     Raises
     ------
@@ -43,16 +52,18 @@ def read_times(
     >>> read_times(["2026-11-01", "", "soon", "2026-11-02T10:00:00Z", "2026-11-03 09:00"])[1]
     1
     """
-    order = None if time_format else _day_or_month_first(values, column)
+    numbers = range(1, len(values) + 1) if rows is None else rows
+    order = None if time_format else _day_or_month_first(values, column, numbers)
     times: list[datetime | None] = []
     present = 0
     for value in values:
         blank = value is None or value != value or (isinstance(value, str) and not value.strip())
         present += not blank
-        times.append(None if blank else _read(value, order, time_format))
+        time = None if blank else _read(value, order, time_format)
+        times.append(time if time is None or own_clock else _in_utc(time))
     unreadable = present - sum(time is not None for time in times)
     if present and unreadable > _MOST_UNREADABLE * present:
-        row = next(row for row, (v, t) in enumerate(zip(values, times, strict=True), 1) if t is None and v)
+        row = next(row for row, v, t in zip(numbers, values, times, strict=True) if t is None and v)
         raise BatchError(
             f"column {column!r}: {unreadable} of {present} values are no times that can be read, the first in row {row}; "
             "write 2026-11-30 or 2026-11-30T14:05:00Z, give the format with --time-format '%d.%m.%Y %H:%M', or name another column"
@@ -60,11 +71,11 @@ def read_times(
     return times, unreadable
 
 
-def _day_or_month_first(values: Sequence[Any], column: str) -> str | None:
+def _day_or_month_first(values: Sequence[Any], column: str, numbers: Sequence[int]) -> str | None:
     """``'day'`` or ``'month'`` for columns with values such as 03/04/2026; None if there are none."""
     day = month = 0
     row = 0
-    for number, value in enumerate(values, 1):
+    for number, value in zip(numbers, values, strict=True):
         found = _SLASHED.match(value.strip()) if isinstance(value, str) else None
         if found and found[2] != ".":
             row = row or number
@@ -82,13 +93,13 @@ def _day_or_month_first(values: Sequence[Any], column: str) -> str | None:
 
 def _read(value: Any, order: str | None, time_format: str | None) -> datetime | None:
     if isinstance(value, datetime):
-        return _zoned(value)
+        return value
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     try:
         text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
         if time_format is not None:
-            return _zoned(datetime.strptime(text, time_format))
+            return datetime.strptime(text, time_format)
         if text.isdigit() and text.isascii():
             return _from_digits(text)
         if found := _SLASHED.match(text):
@@ -98,9 +109,9 @@ def _read(value: Any, order: str | None, time_format: str | None) -> datetime | 
             hour, minute, second = (int(found[i] or 0) for i in (5, 6, 7))
             return datetime(int(found[4]), month, day, hour, minute, second, tzinfo=UTC)
         try:
-            return _zoned(datetime.fromisoformat(text))
+            return datetime.fromisoformat(text)
         except ValueError:
-            return _zoned(parsedate_to_datetime(text))
+            return parsedate_to_datetime(text)
     except (ValueError, OverflowError, OSError, TypeError, IndexError):
         return None
 
@@ -113,6 +124,9 @@ def _from_digits(text: str) -> datetime:
     return datetime.fromtimestamp(int(text) / (1000 if len(text) >= 12 else 1), UTC)
 
 
-def _zoned(value: datetime) -> datetime:
-    """A time without a zone is taken as UTC."""
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+def _in_utc(value: datetime) -> datetime | None:
+    """A time without a zone is taken as UTC; None at the very ends of the calendar."""
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:
+        return None

@@ -9,6 +9,7 @@ import typer
 
 from contact_reasons.cli import (
     calibrate,
+    estimate,
     evaluate,
     explain,
     export,
@@ -72,3 +73,4 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(export.app, name="export")
 app.add_typer(taxonomy.app, name="taxonomy")
 policy.app.command()(replay.replay)
+policy.app.command()(estimate.estimate)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -13,21 +13,24 @@ from rich.table import Table
 
 from contact_reasons.cli.common import errors_shown, input_columns
 from contact_reasons.cli.replay import (
+    OPTIONS,
     ColumnOption,
     FirstOption,
     LastOption,
     PictureOption,
     PricesOption,
+    print_caution,
+    print_notes,
     print_refused,
     print_unreadable,
 )
-from contact_reasons.errors import BatchError
-from contact_reasons.options import DelimiterOption, EncodingOption, OverwriteOption, SourceArgument
+from contact_reasons.errors import BatchError, count_text
+from contact_reasons.options import DelimiterOption, EncodingOption, OverwriteOption, SourceArgument, TimeFormatOption
 from contact_reasons.terminal import out, print_line, row_progress
 
 if TYPE_CHECKING:
     from contact_reasons.lab.case import BusinessCase
-    from contact_reasons.lab.ledger import Friction
+    from contact_reasons.lab.ledger import Friction, Top
 
 __all__ = ["friction"]
 
@@ -39,6 +42,7 @@ def friction(
     repeat_days: Annotated[int, typer.Option(min=1, help="Days within which a contact counts as a repeat.")] = 7,
     first: FirstOption = None,
     last: LastOption = None,
+    time_format: TimeFormatOption = None,
     by: Annotated[
         str, typer.Option(help="What is ranked: reason, primary or cell (reason, stage, customer type).")
     ] = "reason",
@@ -77,7 +81,7 @@ def friction(
     from contact_reasons.batch.lab_files import friction_file
     from contact_reasons.lab.prices import Prices
 
-    with errors_shown():
+    with errors_shown(OPTIONS):
         with row_progress(source.name) as progress:
             found, unreadable = friction_file(
                 source,
@@ -86,6 +90,7 @@ def friction(
                 repeat_days=repeat_days,
                 first=first,
                 last=last,
+                time_format=time_format,
                 delimiter=delimiter,
                 encoding=encoding,
                 progress=progress,
@@ -99,7 +104,7 @@ def friction(
     if as_json:
         rejects = [reject._asdict() for reject in unreadable]
         more = {"cases": [case.as_dict() for case in cases], "unreadable": rejects}
-        typer.echo(json.dumps({**found.as_dict(), **more}, indent=1, ensure_ascii=False))
+        typer.echo(json.dumps({**found.as_dict(by=by), **more}, indent=1, ensure_ascii=False))
         return
     _show(found, by)
     for case in cases:
@@ -144,37 +149,24 @@ def _shares(text: str, option: str) -> tuple[str, tuple[float, ...] | None]:
         ) from None
 
 
-_WIDE: Final = 110
-"""Narrower terminals show volumes by the month alone."""
-
-
 def _where(reason: str) -> dict[str, str]:
     return {"reason" if "." in reason else "primary": reason}
 
 
 def _show(found: Friction, by: str) -> None:
-    from contact_reasons.lab.summary import few_tickets_text, money_range, top_rows
+    from contact_reasons.lab.summary import few_tickets_text, money_range, period_text
 
     top, period = found.top(by), found.period
-    print_line(
-        f"{found.counted:,} of {found.tickets:,} tickets, {period}: {period.days} days, {period.weeks:.2f} weeks, {period.months:.2f} months"
-    )
-    print_line(f"Cost a month, {found.currency}: {money_range(found.cost.times(1 / period.months))}\n")
-    head, *rows = top_rows(found, top)
-    narrow = {"a day", "a week"} if out.width < _WIDE else set()
-    shown = [i for i, name in enumerate(head) if name not in narrow]
-    table = Table(*(escape(head[i]) for i in shown), box=None, pad_edge=False)
-    for column, i in zip(table.columns, shown, strict=True):
-        if i < head.index("a day"):
-            column.no_wrap, column.min_width = True, max(len(row[i]) for row in rows) if rows else None
-        else:
-            column.justify = "right"
-    for row in rows:
-        table.add_row(*(escape(row[i]) for i in shown))
-    out.print(table)
-    out.print()
+    print_line(f"{found.counted:,} of {count_text(found.tickets, 'ticket')}, {period_text(period)}")
+    currency = f", {found.currency}" if found.currency else ""
+    print_line(f"Cost a month{currency}: {money_range(found.cost.times(1 / period.months))}\n")
+    print_caution(period)
+    _show_top(found, top)
+    rows = top.rows["tickets"].tolist()
     if rows:
-        print_line(f"These {len(rows)} cover {top.covered:.1%} of the cost.")
+        print_line(
+            f"{'This one covers' if len(rows) == 1 else f'These {len(rows)} cover'} {top.covered:.1%} of the cost."
+        )
     if top.tied:
         print_line(f"{top.tied} more cost exactly as much as the last.")
     if top.small:
@@ -183,6 +175,29 @@ def _show(found: Friction, by: str) -> None:
         print_line(f"Tickets without a reason make {top.without_reason:.1%} of the cost.")
     out.print()
     print_refused(found.tables["refused"])
-    for note in found.notes:
-        out.print(f"[yellow]note:[/yellow] {escape(note)}", soft_wrap=True, highlight=False)
+    print_notes(found.notes, period.caution)
     out.print()
+
+
+def _show_top(found: Friction, top: Top) -> None:
+    """The few that matter most; in as many tables as it takes to fit the terminal."""
+    from contact_reasons.lab.summary import top_rows
+
+    head, *rows = top_rows(found, top)
+    if not rows:
+        return
+    widths = [max(len(row[i]) for row in (head, *rows)) + 2 for i in range(len(head))]
+    names = range(head.index("a day"))
+    parts: list[list[int]] = [[]]
+    for i in range(len(names), len(head)):
+        if parts[-1] and sum(widths[j] for j in (*names, *parts[-1], i)) - 2 > out.width:
+            parts.append([])
+        parts[-1].append(i)
+    for part in parts:
+        table = Table(box=None, pad_edge=False)
+        for i in (*names, *part):
+            table.add_column(escape(head[i]), justify="left" if i in names else "right")
+        for row in rows:
+            table.add_row(*(escape(row[i]) for i in (*names, *part)))
+        out.print(table)
+        out.print()

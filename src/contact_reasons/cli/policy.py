@@ -1,4 +1,4 @@
-"""The commands ``contact-reasons policy``: prove a rule file, compare two. `replay` has a module of its own."""
+"""The commands ``contact-reasons policy``: prove a rule file, compare two. `replay` and `estimate` have modules of their own."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from contact_reasons.cli.common import errors_shown
+from contact_reasons.errors import count_text
 from contact_reasons.routing import PolicyAnalysis, Region, RoutingPolicy
 from contact_reasons.routing.regions import cell_text
+from contact_reasons.routing.routed import names_apart
 from contact_reasons.terminal import out, print_line
 
 __all__ = ["app"]
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Prove a rule file right, compare two for every possible contact, or replay a change on past tickets.",
+    help="Prove a rule file right, compare two for every possible contact, replay a change on past tickets, or estimate what it would bring.",
 )
 
 _SHOWN = 5
@@ -36,7 +38,7 @@ def check(
     as_json: JsonOption = False,
     show_all: AllOption = False,
 ) -> None:
-    """Prove that a policy answers every contact, has no rule that can never decide and keeps its promises.
+    """Prove that a policy answers every contact, has no rule that can never decide, keeps its promises and can explore as it says.
 
     Exit code 0 if all of it is proved, 1 if not, 2 if the file is wrong.
 
@@ -97,6 +99,7 @@ def _show_analysis(policy: RoutingPolicy, analysis: PolicyAnalysis, limit: int |
     print_line(f"{policy.policy_id} {policy.version}: {len(policy.rules)} rules, {len(policy.inputs)} inputs\n")
     _show_gaps(analysis, limit)
     _show_reach(analysis)
+    _show_exploration(analysis)
     for verdict in analysis.promises:
         _say(_mark(verdict.kept), f"promise: {verdict.name}")
         if verdict.kept is False:
@@ -114,7 +117,7 @@ def _show_conflicts(analysis: PolicyAnalysis, limit: int | None) -> None:
     more = "" if analysis.conflicts_are_all else "at least "
     lists = "; --all lists them" if limit is not None else ":"
     print_line(
-        f"\nThe order decides between {more}{len(analysis.conflicts)} pairs of rules with different outcomes{lists}"
+        f"\nThe order decides between {more}{count_text(len(analysis.conflicts), 'pair')} of rules with different outcomes{lists}"
     )
     if limit is None:
         for rule_id, pairs in itertools.groupby(analysis.conflicts, key=lambda pair: pair.rule_id):
@@ -125,7 +128,8 @@ def _show_gaps(analysis: PolicyAnalysis, limit: int | None) -> None:
     gaps = analysis.gaps
     more = "" if analysis.gaps_are_all else "at least "
     _say(
-        _mark(analysis.complete), "every contact has a rule" + (f": none in {more}{len(gaps)} regions" if gaps else "")
+        _mark(analysis.complete),
+        "every contact has a rule" + (f": none in {more}{count_text(len(gaps), 'region')}" if gaps else ""),
     )
     for gap in gaps[:limit]:
         _show_region(gap, limit)
@@ -142,11 +146,26 @@ def _show_reach(analysis: PolicyAnalysis) -> None:
         _say(_YES, "every rule decides for some contact")
 
 
+def _show_exploration(analysis: PolicyAnalysis) -> None:
+    if not analysis.explored_channels:
+        return
+    for each in analysis.idle_channels:
+        cause = "no possible contact is explored"
+        if each.barred_by:
+            cause = "barred by the promise" + "s" * (len(each.barred_by) > 1) + f" {' and '.join(each.barred_by)}"
+        _say(_NO, f"exploration never leads to the channel {each.channel}: {cause}")
+    for channel in analysis.undecided_channels:
+        _say(_UNKNOWN, f"whether exploration ever leads to the channel {channel}")
+    if not analysis.idle_channels and not analysis.undecided_channels:
+        _say(_YES, "exploration leads to each of its channels")
+
+
 # --------------------------------------------------------------------------------------------------- diff
 
 
 def _show_difference(figures: Mapping[str, Any], limit: int | None) -> None:
-    before, after = (f"{figures[side]['id']} {figures[side]['version']}" for side in ("before", "after"))
+    sides = [figures[side] for side in ("before", "after")]
+    before, after = names_apart([(side["id"], side["version"], side["sha256"]) for side in sides])
     print_line(f"{before} → {after}\n")
     for note in figures["inputs"]:
         _say("[yellow]input  [/yellow]", note)

@@ -7,32 +7,40 @@ import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from contact_reasons.cli.common import errors_shown, input_columns
-from contact_reasons.errors import BatchError
-from contact_reasons.options import DelimiterOption, EncodingOption, OverwriteOption, SourceArgument
+from contact_reasons.errors import BatchError, count_text
+from contact_reasons.options import DelimiterOption, EncodingOption, OverwriteOption, SourceArgument, TimeFormatOption
 from contact_reasons.routing import RoutingPolicy
 from contact_reasons.terminal import err, out, print_line, row_progress
 
 if TYPE_CHECKING:
     from contact_reasons.batch.readers import Reject
     from contact_reasons.lab.outcome import Replay
+    from contact_reasons.lab.periods import Period
 
 __all__ = [
+    "OPTIONS",
     "ColumnOption",
     "FirstOption",
     "LastOption",
     "PictureOption",
     "PricesOption",
+    "day_of_option",
+    "print_caution",
+    "print_notes",
     "print_refused",
     "print_unreadable",
     "replay",
 ]
+
+OPTIONS: Final = {"`columns`": "--input NAME=COLUMN", "`certain=True`": "--certain", "`day`": "--as-of"}
+"""Options by what messages of the library name."""
 
 _SHOWN = 12
 _CHANGE = "cost_change_with_follow_up"
@@ -74,6 +82,7 @@ def replay(
     as_of: Annotated[str | None, typer.Option(help="Route all tickets as on this day, such as 2026-12-31.")] = None,
     first: FirstOption = None,
     last: LastOption = None,
+    time_format: TimeFormatOption = None,
     moved_out: Annotated[
         Path | None, typer.Option("--out", help="Write each moved ticket: .csv, .jsonl or .parquet.")
     ] = None,
@@ -93,7 +102,7 @@ def replay(
     from contact_reasons.batch.lab_files import replay_file
     from contact_reasons.lab.prices import Prices
 
-    with errors_shown():
+    with errors_shown(OPTIONS):
         if (old is None) == (old_column is None):
             raise BatchError("give one of --old (a policy) and --old-column (where each ticket really went)")
         before = old_column if old is None else RoutingPolicy.load(old)
@@ -107,9 +116,10 @@ def replay(
                 columns=input_columns(input),
                 certain=certain,
                 needed_person=needed_person or (),
-                day=_day(as_of),
+                day=day_of_option(as_of),
                 first=first,
                 last=last,
+                time_format=time_format,
                 delimiter=delimiter,
                 encoding=encoding,
                 progress=progress,
@@ -129,7 +139,8 @@ def replay(
             print_line(f"{name}: {path}")
 
 
-def _day(text: str | None) -> dt.date | None:
+def day_of_option(text: str | None) -> dt.date | None:
+    """The day that ``--as-of`` names."""
     try:
         return None if text is None else dt.date.fromisoformat(text)
     except ValueError:
@@ -137,24 +148,14 @@ def _day(text: str | None) -> dt.date | None:
 
 
 def _show(found: Replay) -> None:
-    from contact_reasons.lab.summary import cost_titles, money_range
-
     print_line(f"{found.old} → {found.new}\n")
     _show_moves(found)
     _show_rules(found)
     _show_reasons(found)
-    if found.prices is not None:
-        span = " a month" if found.period is not None else ""
-        table = _table(f"cost{span}, {found.prices.currency}: likely (low to high)", "before", "after", "change")
-        for title, cost in cost_titles(found).items():
-            shown = (found.a_month(cost) if found.period is not None else cost) or (None, None, None)
-            table.add_row(title.strip(), *(money_range(each) for each in shown))
-        out.print(table)
-        out.print()
+    _show_costs(found)
     _show_safety(found)
     out.print()
-    for note in found.notes:
-        out.print(f"[yellow]note:[/yellow] {escape(note)}", soft_wrap=True, highlight=False)
+    print_notes(found.notes, *([] if found.period is None else [found.period.caution]))
 
 
 def _table(*names: str) -> Table:
@@ -167,8 +168,10 @@ def _table(*names: str) -> Table:
 def _show_moves(found: Replay) -> None:
     period = "" if found.period is None else f", {found.period} ({found.period.months:.2f} months)"
     print_line(
-        f"{found.tickets:,} tickets{period}: {found.moved:,} of {found.replayed:,} move, {found.refused:,} refused\n"
+        f"{count_text(found.tickets, 'ticket')}{period}: {found.moved:,} of {found.replayed:,} move, {found.refused:,} refused\n"
     )
+    if found.period is not None:
+        print_caution(found.period)
     channels, share = found.tables["channels"], max(found.replayed, 1)
     table = _table("channel", "before", "after", "change")
     for i, name in enumerate(channels["channel"]):
@@ -194,7 +197,7 @@ def _show_rules(found: Replay) -> None:
             f"{rules['tickets'][i]:,}",
         )
     out.print(table)
-    _show_more(len(rules["tickets"]), " pairs of rules")
+    _show_more(len(rules["tickets"]), "pair of rules", "pairs of rules")
     out.print()
 
 
@@ -212,19 +215,44 @@ def _show_reasons(found: Replay) -> None:
     moved = sorted((item for item in reasons.items() if item[1][1]), key=lambda item: (-item[1][1], item[0]))
     if not moved:
         return
-    table = _table("reason", "move", "of", "change of likely cost, with follow-up")
+    months = 1.0 if found.period is None else found.period.months
+    priced = [] if found.prices is None else [f"change of cost{_span(found)}, with follow-up"]
+    table = _table("reason", "move", "of", *priced)
     for reason, (tickets, moves, change) in moved[:_SHOWN]:
-        table.add_row(
-            escape(reason), f"{moves:,}", f"{tickets:,}", f"{change:+,.0f}" if found.prices and change == change else ""
-        )
+        shown = f"{change / months:+z,.2f}" if abs(change / months) < 100 else f"{change / months:+,.0f}"
+        cells = [shown if change == change else "not known"] if priced else []
+        table.add_row(escape(reason), f"{moves:,}", f"{tickets:,}", *cells)
     out.print(table)
-    _show_more(len(moved), " reasons")
+    _show_more(len(moved), "reason", "reasons")
     out.print()
 
 
-def _show_more(count: int, noun: str) -> None:
+def _show_costs(found: Replay) -> None:
+    """Costs before and after and their change, likely and in their range, one below the other so that they fit on a narrow terminal."""
+    from contact_reasons.lab.summary import cost_titles, money
+
+    if found.prices is None:
+        return
+    table = _table(f"cost{_span(found)}, {found.prices.currency}", "", "likely", "low", "high")
+    table.columns[1].justify = "left"
+    for title, cost in cost_titles(found).items():
+        compared = found.a_month(cost) if found.period is not None else cost
+        for name, each in zip(("before", "after", "change"), compared or (None, None, None), strict=True):
+            shown = (
+                ("not known", "", "") if each is None else tuple(money(x) for x in (each.likely, each.low, each.high))
+            )
+            table.add_row(title.strip() if name == "before" else "", name, *shown, end_section=name == "change")
+    out.print(table)
+    out.print()
+
+
+def _span(found: Replay) -> str:
+    return " a month" if found.period is not None else ""
+
+
+def _show_more(count: int, one: str, many: str) -> None:
     if count > _SHOWN:
-        print_line(f"and {count - _SHOWN} more{noun}; --json lists them")
+        print_line(f"and {count - _SHOWN:,} more {one if count == _SHOWN + 1 else many}; --json lists them")
 
 
 def _show_safety(found: Replay) -> None:
@@ -243,10 +271,24 @@ def _show_safety(found: Replay) -> None:
     print_line(f"Broken promises of the new policy: {found.broken_promises:,}")
 
 
+def print_caution(period: Period) -> None:
+    """That a period is too short for figures a month, if it is."""
+    if period.caution:
+        out.print(f"[yellow]warning:[/yellow] {escape(period.caution)}\n", soft_wrap=True, highlight=False)
+
+
+def print_notes(notes: Sequence[str], *shown: str) -> None:
+    """What must be known to read the figures rightly, but for what was shown above."""
+    for note in notes:
+        if note not in shown:
+            out.print(f"[yellow]note:[/yellow] {escape(note)}", soft_wrap=True, highlight=False)
+
+
 def print_unreadable(rejects: Sequence[Reject]) -> None:
     """Rows of a file that could not be read, with the causes of the first."""
     if rejects:
-        err.print(f"[yellow]{len(rejects):,} rows could not be read and are in no figure:[/yellow]", highlight=False)
+        rows = count_text(len(rejects), "row")
+        err.print(f"[yellow]{rows} could not be read, in no figure:[/yellow]", highlight=False)
     for reject in rejects[:5]:
         err.print(f"  row {reject.row}: {escape(reject.cause)}", soft_wrap=True, highlight=False)
 

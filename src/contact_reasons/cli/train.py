@@ -17,6 +17,7 @@ from contact_reasons.options import (
     ReasonOption,
     SubjectOption,
     TextOption,
+    TimeFormatOption,
 )
 from contact_reasons.resources import pack_files, pack_names
 from contact_reasons.terminal import err, print_line, show_training, step_progress
@@ -41,9 +42,7 @@ def train(
     time_column: Annotated[
         str | None, typer.Option(help="Column with the time of a ticket: the newest fifth is held out for the scores.")
     ] = None,
-    time_format: Annotated[
-        str | None, typer.Option(help="Of the times, where they are not ISO 8601, such as '%d/%m/%Y %H:%M'.")
-    ] = None,
+    time_format: TimeFormatOption = None,
     id_column: Annotated[
         str | None, typer.Option(help="Column with ticket ids, for the list of likely mislabelled tickets.")
     ] = None,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from contact_reasons.errors import LabError, nearest, shorten
 from contact_reasons.lab.ledger import Friction
-from contact_reasons.lab.prices import SELF_SERVICE, Range
+from contact_reasons.lab.prices import SELF_SERVICE, Prices, Range
 from contact_reasons.lab.summary import money, money_range
 
 __all__ = ["BusinessCase", "move_case", "remove_case"]
@@ -41,6 +40,8 @@ class BusinessCase:
         Share removed, or resolved in the new channel, from which on it pays within ``years``, at likely costs; above 1 it never does. None if there are no such contacts.
     likely_share : float
         The share that was taken as likely, to compare.
+    then : str or None
+        Channel in which those come again whom the new channel does not help; None where nothing is moved.
     currency, notice : str
     """
 
@@ -53,6 +54,7 @@ class BusinessCase:
     years: float
     break_even: float | None
     likely_share: float
+    then: str | None
     currency: str
     notice: str
 
@@ -81,6 +83,7 @@ class BusinessCase:
             "years": self.years,
             "break_even": self.break_even,
             "likely_share": self.likely_share,
+            "then": self.then,
             "currency": self.currency,
             "notice": self.notice,
         }
@@ -88,16 +91,18 @@ class BusinessCase:
     def __str__(self) -> str:
         """A summary in plain text."""
         months = ["never" if each is None else f"{each:.1f}" for each in self.months_to_pay_back]
+        back = f"paid back in months: {months[1]} (low saving {months[0]}, high saving {months[2]})"
         share = (
             "no contacts" if self.break_even is None else f"{self.break_even:.1%}, likely is {self.likely_share:.1%}"
         )
         lines = [
             self.what,
+            *([] if self.then is None else [f"  assumed: whoever is not helped there comes once more ({self.then})"]),
             f"  contacts a year: {self.tickets_a_year:,.0f}; they cost {money_range(self.cost_a_year)} {self.currency}".rstrip(),
             f"  saving a year: {money_range(self.saving_a_year)}",
             f"  less running cost, {money(self.running_a_year)}: {money_range(self.net_a_year)}",
-            f"  one-off cost {money(self.one_off)} paid back in months: {months[1]} (low saving {months[0]}, high saving {months[2]})",
-            f"  pays within {self.years:g} years from a share of {share}",
+            f"  one-off cost {money(self.one_off)} {back}" if self.one_off else "  no one-off cost",
+            f"  pays within {self.years:g} year{'' if self.years == 1 else 's'} from a share of {share}",
         ]
         return "\n".join([*lines, *([f"  {self.notice}"] if self.notice else [])])
 
@@ -144,7 +149,7 @@ def remove_case(
     """
     share = _range("removed", removed)
     _check_costs(one_off, running_a_year, years)
-    tickets, cost = _selected(ledger, where, None)
+    tickets, cost, _ = _selected(ledger, where, None)
     saving = Range(share.low * cost.low, share.likely * cost.likely, share.high * cost.high)
     needed = one_off / years + running_a_year
     return _case(
@@ -170,13 +175,13 @@ def move_case(
 ) -> BusinessCase:
     r"""The case of sending contacts to another channel first, such as self-service.
 
-    A contact that is not resolved there comes to where it comes today. So of n contacts that cost K today and go to a channel of price p that resolves a
-    share r, the saving is
+    Whoever is not helped there comes once more, in the channel that the price list names (``then``), as in a replay: see `Prices.follow_unresolved`. So of n contacts that cost K
+    today and go to a channel of price p that resolves a share r, followed by a contact of price q, the saving is
 
-    .. math:: K - (n p + (1 - r) K) = r K - n p
+    .. math:: K - n \, (p + (1 - r) \, q)
 
-    It is a loss where r is below n p / K. Contacts that are in the channel already are left out, if the ledger
-    knows channels. Low and high are the ends over all ranges of prices and shares, each free within its own.
+    It is a loss where r is too low. Contacts that are in the channel already are left out, if the ledger knows channels. Low and high are the ends over all
+    ranges of prices and shares; a price is the same today and after.
 
     Parameters
     ----------
@@ -196,7 +201,7 @@ def move_case(
     Raises
     ------
     LabError
-        As `remove_case`; also if the price or the share resolved is not known.
+        As `remove_case`; also if the price, the share resolved or what follows is not known.
 
     Examples
     --------
@@ -208,35 +213,58 @@ def move_case(
     >>> round(case.saving_a_year.likely / 12, 3)  # 31 calls of 5.25: half of them saved, 31 visits of 0.10 paid
     78.275
     """
-    if ledger.prices is None:
-        raise LabError("the ledger was made without prices, so the other channel has none; give friction(..., prices=)")
-    price = ledger.prices.cost_per_contact(to)
-    known = ledger.prices.resolved(to) if resolved is None else _range("resolved", resolved)
+    prices = ledger.prices
+    if prices is None:
+        raise LabError("the ledger was made without prices, so the other channel has none; give a price list")
+    price = prices.cost_per_contact(to)
+    known = prices.resolved(to) if resolved is None else _range("resolved", resolved)
     if known is None:
         raise LabError(
-            f"what share of contacts {to!r} resolves is not known; give resolved=(low, likely, high), or add it to the price list with its source"
+            f"what share of contacts {to!r} resolves is not known; give a low, a likely and a high one, or add it to the price list with its source"
+        )
+    then = prices.channels[to].then
+    if then is None:
+        raise LabError(
+            f"where those go whom {to!r} does not help is not known; add `then` to it in the price list {prices.prices!r}"
         )
     share = _range("moved", moved)
     _check_costs(one_off, running_a_year, years)
-    tickets, cost = _selected(ledger, where, to)
-    savings = [
-        m * (r * k - tickets * p)
-        for m, r, k, p in itertools.product(*((each.low, each.high) for each in (share, known, cost, price)))
-    ]
-    likely = share.likely * (known.likely * cost.likely - tickets * price.likely)
-    spent = share.likely * cost.likely
-    needed = one_off / years + running_a_year + share.likely * tickets * price.likely
+    found = _selected(ledger, where, to)
+    saving = _saving(prices, found, to, known)
+    ends = [each * m for each in (saving.low, saving.high) for m in (share.low, share.high)]
+    needed = one_off / years + running_a_year
+    next_cost = share.likely * found.tickets * prices.cost_per_contact(then).likely
+    spent = share.likely * (found.cost.likely - found.tickets * price.likely)
     return _case(
         ledger,
         f"Move {share.likely:.0%} of {_named(where)} to {to}, where {known.likely:.0%} ({known.low:.0%} to {known.high:.0%}) are resolved",
-        (tickets, cost, Range(min(savings), likely, max(savings))),
+        (found.tickets, found.cost, Range(min(ends), share.likely * saving.likely, max(ends))),
         (one_off, running_a_year, years),
-        needed / spent if spent > 0 else None,
+        max(0.0, 1 - (spent - needed) / next_cost) if next_cost > 0 else None,
         known.likely,
+        then,
     )
 
 
 # ---------------------------------------------------------------------------------------------------- parts
+
+
+class _Selected(NamedTuple):
+    """Contacts that are meant, a year: their number, their cost, and their number by channel where their cost is that of channels."""
+
+    tickets: float
+    cost: Range
+    by_channel: dict[str, float] | None
+
+
+def _saving(prices: Prices, found: _Selected, to: str, resolved: Range) -> Range:
+    """What it saves a year to send all of them to a channel first."""
+    gone = {name: -number for name, number in (found.by_channel or {}).items()}
+    change = prices.total_followed({**gone, to: found.tickets}, to, resolved)
+    assert change is not None  # it is known what follows
+    if found.by_channel is not None:
+        return change.times(-1)
+    return Range(found.cost.low - change.high, found.cost.likely - change.likely, found.cost.high - change.low)
 
 
 def _case(
@@ -246,6 +274,7 @@ def _case(
     costs: tuple[float, float, float],
     break_even: float | None,
     likely_share: float,
+    then: str | None = None,
 ) -> BusinessCase:
     return BusinessCase(
         what=what,
@@ -257,17 +286,20 @@ def _case(
         years=float(costs[2]),
         break_even=break_even,
         likely_share=likely_share,
+        then=then,
         currency=ledger.currency,
-        notice="" if ledger.prices is None else ledger.prices.notice,
+        notice=" ".join(
+            each for each in (ledger.period.caution, "" if ledger.prices is None else ledger.prices.notice) if each
+        ),
     )
 
 
-def _selected(ledger: Friction, where: Where, without: str | None) -> tuple[float, Range]:
+def _selected(ledger: Friction, where: Where, without: str | None) -> _Selected:
     """Tickets and cost a year of the cells that are meant, without those of a channel if channels are known."""
     if not isinstance(where, Mapping) or not where:
         raise LabError('where must say which contacts, such as {"reason": "delivery.late"}')
-    by_channel = (without is not None or "channel" in where) and "cells_by_channel" in ledger.tables
-    table = ledger.tables["cells_by_channel" if by_channel else "cells"]
+    with_channels = (without is not None or "channel" in where) and "cells_by_channel" in ledger.tables
+    table = ledger.tables["cells_by_channel" if with_channels else "cells"]
     meant = np.ones(len(table["tickets"]), dtype=np.bool_)
     names = [name for name in ("primary", "reason", "stage", "customer_type", "channel") if name in table]
     for name, wanted in where.items():
@@ -281,11 +313,16 @@ def _selected(ledger: Friction, where: Where, without: str | None) -> tuple[floa
                     f"where: no ticket of the ledger has the {name} {shorten(value)}; {nearest(value, sorted(known))}"
                 )
         meant &= np.isin(table[name].astype(str), values)
-    if by_channel and without is not None:
+    if with_channels and without is not None:
         meant &= table["channel"] != without
     a_year = _MONTHS / ledger.period.months
     cost = Range(*(float(np.sort(table[f"cost_{end}"][meant]).sum()) for end in Range._fields))
-    return float(table["tickets"][meant].sum()) * a_year, cost.times(a_year)
+    by_channel: dict[str, float] | None = None
+    if with_channels and ledger.by_price:
+        by_channel = {}
+        for name, tickets in zip(table["channel"][meant].tolist(), table["tickets"][meant].tolist(), strict=True):
+            by_channel[name] = by_channel.get(name, 0.0) + tickets * a_year
+    return _Selected(float(table["tickets"][meant].sum()) * a_year, cost.times(a_year), by_channel)
 
 
 def _range(name: str, given: Sequence[float]) -> Range:

@@ -17,6 +17,8 @@ _ROW: Final = 46
 _TOP: Final = 40
 _WIDTH: Final = 820
 _RIGHT: Final = 20
+_LETTER: Final = 6.6
+"""Pixels, on average."""
 
 
 def case_chart(cases: Sequence[BusinessCase], *, title: str = "Net saving a year") -> Picture:
@@ -58,14 +60,16 @@ def case_chart(cases: Sequence[BusinessCase], *, title: str = "Net saving a year
         colour = COLOURS[2] if pays else COLOURS[1]
         months = case.months_to_pay_back[1]
         back = "never pays back" if months is None else f"paid back in {months:.1f} months"
-        picture.text(30, y + 16, case.what)
+        said = f"{money(net.likely)}, {back}"
+        most = int((_WIDTH - 30 - _LETTER * len(said)) / _LETTER) - 2
+        picture.text(30, y + 16, case.what if len(case.what) <= most else case.what[: most - 1] + "…")
         hover = f"{case.what}: {money(net.likely)} ({money(net.low)} to {money(net.high)})"
         picture.add("line", hover, x1=x(net.low), x2=x(net.high), y1=y + 31, y2=y + 31, stroke=colour, stroke_width=3)
         if pays:
             picture.add("circle", hover, cx=x(net.likely), cy=y + 31, r=6, fill=colour)
         else:
             picture.add("rect", hover, x=x(net.likely) - 5, y=y + 26, width=10, height=10, fill=colour)
-        picture.text(_WIDTH, y + 16, f"{money(net.likely)}, {back}", anchor="end", colour=GREY)
+        picture.text(_WIDTH, y + 16, said, anchor="end", colour=GREY)
     picture.text(30, bottom + 36, "circle: pays at likely figures; square: does not; line: low to high", size=11)
     for at, notice in enumerate(notices):
         picture.text(30, bottom + 36 + 18 * (at + 1), notice, size=11)

@@ -104,7 +104,9 @@ def _places(counts: Mapping[str, int], scale: float) -> dict[str, float]:
 
 
 _ROW: Final = 22.0
-_LONGEST: Final = 34
+_LONGEST: Final = 72
+_LETTER: Final = 6.6
+"""Pixels, on average."""
 
 
 def cost_chart(rows: Sequence[tuple[str, str, Range]], *, title: str, note: str | None = None) -> Picture:
@@ -130,7 +132,8 @@ def cost_chart(rows: Sequence[tuple[str, str, Range]], *, title: str, note: str 
     """
     if not rows:
         raise LabError("there are no costs to show; give at least one")
-    left, right, top = 250.0, _WIDTH - 90.0, 44.0
+    left = max(250.0, _LETTER * max(len(_label(name)) for name, _, _ in rows) + 16)
+    right, top = left + _WIDTH - 340.0, 44.0
     tops, at, last = [], top, rows[0][0]
     for name, _, _ in rows:
         at += 8 if name != last else 0
@@ -139,7 +142,7 @@ def cost_chart(rows: Sequence[tuple[str, str, Range]], *, title: str, note: str 
     most = max([cost.high for _, _, cost in rows if cost.high == cost.high] + [1e-9])
     ticks = axis_steps(most)
     scale = (right - left) / ticks[-1]
-    picture = Picture(title, _WIDTH, at + 42 + (18 if note else 0))
+    picture = Picture(title, right + 90, at + 42 + (18 if note else 0))
     picture.text(0, 16, title, size=16, bold=True)
     for tick in ticks:
         picture.line(left + tick * scale, top, left + tick * scale, at, RULE)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from contact_reasons.errors import LabError, nearest, shorten
+from contact_reasons.errors import LabError, LabRowError, nearest, shorten
 
 __all__ = ["SUM_TOLERANCE", "column", "distribution", "matrix", "positions", "refuse_rows"]
 
@@ -28,7 +28,7 @@ def positions(names: Sequence[Any], channels: tuple[str, ...]) -> IntArray:
     places = {name: i for i, name in enumerate(channels)}
     for row, name in enumerate(names):
         if str(name) not in places:
-            raise LabError(f"row {row}: {shorten(str(name))} is not a channel; {nearest(name, channels)}")
+            raise LabRowError("", [row], f": {shorten(str(name))} is not a channel; {nearest(name, channels)}")
     return np.array([places[str(name)] for name in names], dtype=np.int64)
 
 
@@ -37,9 +37,8 @@ def distribution(name: str, given: npt.ArrayLike, shape: tuple[int, int]) -> Flo
     rows = matrix(name, given, shape)
     wrong = (rows < 0).any(axis=1) | ~(np.abs(rows.sum(axis=1) - 1) <= SUM_TOLERANCE)
     if wrong.any():
-        raise LabError(
-            f"{name}: rows {_listed(wrong)} are no probabilities; each row must be at least 0 and add up to 1"
-        )
+        after = "; each row must be at least 0 and add up to 1"
+        raise LabRowError(f"{name}: no probabilities in ", np.flatnonzero(wrong), after)
     return rows
 
 
@@ -52,7 +51,7 @@ def matrix(name: str, given: npt.ArrayLike, shape: tuple[int, int]) -> FloatArra
         )
     wrong = np.asarray((~np.isfinite(rows)).any(axis=1), dtype=np.bool_)
     if wrong.any():
-        raise LabError(f"{name}: rows {_listed(wrong)} hold a value that is not a finite number")
+        raise LabRowError(f"{name}: a value that is not a finite number in ", np.flatnonzero(wrong), "; give numbers")
     return rows
 
 
@@ -65,14 +64,7 @@ def column(name: str, given: npt.ArrayLike, n: int) -> FloatArray:
 
 
 def refuse_rows(name: str, values: FloatArray, wrong: npt.NDArray[np.bool_], right: str) -> None:
-    """Raise a `LabError` that lists the rows that are wrong, if there are any."""
+    """Raise a `LabRowError` that lists the rows that are wrong, if there are any."""
     if wrong.any():
         first = values[int(np.flatnonzero(wrong)[0])]
-        raise LabError(f"{name} is {first:g} in rows {_listed(wrong)}; it must be {right}")
-
-
-def _listed(wrong: npt.NDArray[np.bool_]) -> str:
-    """The first rows that are wrong, for a message."""
-    rows = np.flatnonzero(wrong)
-    more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
-    return ", ".join(str(row) for row in rows[:5]) + more
+        raise LabRowError(f"{name} is {first:g} in ", np.flatnonzero(wrong), f"; it must be {right}")

@@ -40,6 +40,7 @@ IntArray = npt.NDArray[np.int64]
 
 _FEW: Final = 30
 _OFF: Final = 4.0
+_OUTSIDE: Final = "no outcome can lie there: the contacts are too few, or their weights too large"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,15 @@ class ValueEstimate:
     lower_bound: float | None
     notes: tuple[str, ...] = ()
 
+    def as_dict(self) -> dict[str, Any]:
+        """All of it, ready for JSON."""
+        ends = {name: getattr(self, name) for name in ("interval", "bootstrap")}
+        return {
+            **{name: getattr(self, name) for name in ("method", "value", "standard_error", "lower_bound")},
+            **{name: None if found is None else found._asdict() for name, found in ends.items()},
+            "notes": list(self.notes),
+        }
+
     def __str__(self) -> str:
         if self.interval is None:
             return f"{self.method}: {self.value:.4g}, no interval ({'; '.join(self.notes)})"
@@ -110,34 +120,62 @@ class PolicyValue:
     estimates : tuple of ValueEstimate
         IPS, clipped IPS, SNIPS; replay of a policy without chance; with a model of outcomes DR, clipped DR, SNDR and DM, and switch DR and
         shrunk DR if asked for.
+    changes : tuple of ValueEstimate
+        By the same methods but for replay, the estimate less the log as it was, contact by contact: what the change of policy would bring. Bounds and
+        bootstrap are None.
+    logged : ValueEstimate
+        Mean outcome of the log as it was: the value of the policy that wrote it.
     weights : WeightSummary
-    logged_mean : float
-        Mean outcome of the log as it was.
     notes : tuple of str
         Warnings about the log as a whole.
     """
 
     estimates: tuple[ValueEstimate, ...]
+    changes: tuple[ValueEstimate, ...]
+    logged: ValueEstimate
     weights: WeightSummary
-    logged_mean: float
     notes: tuple[str, ...]
 
     def __getitem__(self, method: str) -> ValueEstimate:
-        for estimate in self.estimates:
-            if estimate.method == method:
-                return estimate
-        known = [estimate.method for estimate in self.estimates]
-        raise LabError(f"{shorten(method)} was not estimated; {nearest(method, known)}")
+        return _of_method(self.estimates, method)
+
+    def change(self, method: str) -> ValueEstimate:
+        """What the change of policy would bring, by a method."""
+        return _of_method(self.changes, method)
+
+    @property
+    def method(self) -> str:
+        """The one to read first: DR if there is a model of outcomes, else SNIPS."""
+        return "DR" if any(estimate.method == "DR" for estimate in self.estimates) else "SNIPS"
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it, ready for JSON."""
+        return {
+            "method": self.method,
+            "logged": self.logged.as_dict(),
+            "estimates": [estimate.as_dict() for estimate in self.estimates],
+            "changes": [change.as_dict() for change in self.changes],
+            "weights": dataclasses.asdict(self.weights),
+            "notes": list(self.notes),
+        }
 
     def __str__(self) -> str:
         w = self.weights
         lines = [
             *map(str, self.estimates),
-            f"log as it was: {self.logged_mean:.4g}; contacts {w.contacts}, effective {w.effective_size:.1f}; supported {w.supported_share:.1%}; "
+            f"change by {self.change(self.method)}",
+            f"{self.logged}; contacts {w.contacts}, effective {w.effective_size:.1f}; supported {w.supported_share:.1%}; "
             f"weights: largest {w.largest:.3g}, mean {w.mean:.3f}, zero {w.zero_share:.1%}",
             *(f"note: {note}" for note in self.notes),
         ]
         return "\n".join(lines)
+
+
+def _of_method(estimates: Sequence[ValueEstimate], method: str) -> ValueEstimate:
+    for estimate in estimates:
+        if estimate.method == method:
+            return estimate
+    raise LabError(f"{shorten(method)} was not estimated; {nearest(method, [each.method for each in estimates])}")
 
 
 def outcome_means(log: RoutingLog, groups: Sequence[Any], *, pseudo: float = 1.0) -> FloatArray:
@@ -299,10 +337,13 @@ def estimate_policy_value(
             one,
             bootstrap=percentile_interval(drawn[one.method]) if one.method in drawn else None,
             lower_bound=bounds.get(one.method),
+            notes=(*one.notes, *([] if low <= one.value <= high else [_OUTSIDE])),
         )
         for one in estimates
     ]
-    return PolicyValue(tuple(finished), summary, float(log.outcome.mean()), _warnings(summary, weights))
+    changes = [_change(one, terms.get(one.method), weights, log.outcome) for one in finished if one.method != "replay"]
+    logged = _mean_of("log as it was", log.outcome)
+    return PolicyValue(tuple(finished), tuple(changes), logged, summary, _warnings(summary, weights))
 
 
 # ------------------------------------------------------------------------------------------------ one estimate
@@ -329,6 +370,18 @@ def _ratio(method: str, weights: FloatArray, outcome: FloatArray) -> ValueEstima
     value = float((weights * outcome).sum() / total)
     error = math.sqrt(float((weights**2 * (outcome - value) ** 2).sum())) / total
     return _estimate(method, value, error, ())
+
+
+def _change(one: ValueEstimate, terms: FloatArray | None, weights: FloatArray, outcome: FloatArray) -> ValueEstimate:
+    """An estimate less the mean of the log, contact by contact; of a ratio, without terms, by the delta method."""
+    n, value = len(outcome), one.value - float(outcome.mean())
+    if one.standard_error is None:
+        return ValueEstimate(one.method, value, None, None, None, None, one.notes)
+    free = n - 1 if terms is not None else n
+    if terms is None:
+        terms = one.value + weights * (outcome - one.value) / weights.mean()
+    each = terms - outcome
+    return _estimate(one.method, value, math.sqrt(float(((each - each.mean()) ** 2).sum()) / (n * free)), one.notes)
 
 
 def _estimate(method: str, value: float, error: float, notes: tuple[str, ...]) -> ValueEstimate:
@@ -365,7 +418,11 @@ def _warnings(summary: WeightSummary, weights: FloatArray) -> tuple[str, ...]:
             f"the effective size is {summary.effective_size:.1f} contacts; below {_FEW}, intervals are too narrow: log more"
         )
     spread = float(weights.std(ddof=1)) / math.sqrt(len(weights)) if len(weights) > 1 else 0.0
-    if summary.supported_share > 1 - SUM_TOLERANCE and abs(summary.mean - 1) > _OFF * spread + SUM_TOLERANCE:
+    if (
+        len(weights) > 1
+        and summary.supported_share > 1 - SUM_TOLERANCE
+        and abs(summary.mean - 1) > _OFF * spread + SUM_TOLERANCE
+    ):
         notes.append(
             f"weights average {summary.mean:.3f}, not 1: the propensities or the policy's choices are not those of this log"
         )

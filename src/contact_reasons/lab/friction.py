@@ -9,7 +9,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from contact_reasons.errors import LabError, shorten
+from contact_reasons.errors import LabError, LabRowError, count_text, shorten
+from contact_reasons.evaluation.reasons import proportion
 from contact_reasons.lab.ledger import Friction
 from contact_reasons.lab.outcome import Table
 from contact_reasons.lab.periods import Period
@@ -31,7 +32,7 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-ROLES: Final = ("reason", "stage", "customer_type", "created_at", "customer_id", "channel", "cost")
+ROLES: Final = ("ticket_id", "reason", "stage", "customer_type", "created_at", "customer_id", "channel", "cost")
 CELL: Final = ("primary", "reason", "stage", "customer_type")
 _DAY_SECONDS: Final = 86_400
 
@@ -61,7 +62,7 @@ def friction(
     Parameters
     ----------
     tickets : mapping of str to array-like of shape (n,), or a data frame of pandas or polars, or a table of Arrow
-        With ``reason`` and ``created_at`` (ISO 8601) and, where there are any, ``stage``, ``customer_type``, ``customer_id``; with ``cost`` (of each ticket), or
+        With ``reason`` and ``created_at`` (ISO 8601) and, where there are any, ``ticket_id``, ``stage``, ``customer_type``, ``customer_id``; with ``cost`` (of each ticket), or
         with ``channel`` for prices by channel.
     prices : Prices, optional
         Cost of a contact by channel; not needed with a column ``cost``, which goes before.
@@ -97,13 +98,14 @@ def friction(
     roles = choose_columns(tickets, ROLES, dict(columns or {}))
     for name in ("reason", "created_at"):
         if roles[name] is None:
-            raise LabError(f"the tickets have no column {name!r}; name it with columns={{{name!r}: ...}}")
+            raise LabError(f"the tickets have no column {name!r}; name the column that holds it in `columns`")
     times = times_of(tickets[roles["created_at"]], str(roles["created_at"]))
     _check_lengths(tickets, roles, len(times))
     cost, channel, no_cost = _costs(tickets, roles, prices)
     refused = _refused(times, no_cost)
     kept = np.ones(len(times), dtype=np.bool_)
     kept[refused["row"]] = False
+    _check_any(refused, len(times))
     days = times[kept].astype("datetime64[D]")
     period = Period.around(days, first, last)
     reason = code_column(tickets[roles["reason"]]).at(kept)
@@ -129,6 +131,7 @@ def friction(
         tickets=len(times),
         counted=int(kept.sum()),
         period=period,
+        repeated_ids=0 if roles["ticket_id"] is None else _repeated(keys_of(tickets[roles["ticket_id"]])[kept]),
         period_given=first is not None and last is not None,
         repeat_days=repeat_days if roles["customer_id"] is not None else None,
         repeats_judged=int((found.followed >= 0).sum()),
@@ -155,10 +158,16 @@ def _costs(
     if roles["cost"] is not None:
         cost = numbers_of(tickets[roles["cost"]], str(roles["cost"]))
         if (cost < 0).any() or np.isinf(cost).any():
-            raise LabError(f"column {roles['cost']!r} holds a cost below 0 or without end; correct it before")
+            what = ": a cost below 0 or without end; correct it, or leave it empty"
+            raise LabRowError(f"column {roles['cost']!r}, ", np.flatnonzero((cost < 0) | np.isinf(cost)), what)
         return cost, channel, np.isnan(cost)
     if channel is None or prices is None:
-        raise LabError("costs cannot be known; give a column cost, or a column channel and prices=")
+        missing = (
+            "no column 'cost' and no column 'channel'" if channel is None else "no column 'cost' and no price list"
+        )
+        raise LabError(
+            f"costs cannot be known: there is {missing}; name a column with the cost of each ticket, or one with its channel for a price list, in `columns`"
+        )
     prices.check_channels(channel.names, channel.codes, str(roles["channel"]))
     return None, channel, channel.codes < 0
 
@@ -170,6 +179,24 @@ def _refused(times: npt.NDArray[np.datetime64], no_cost: BoolArray) -> Table:
         ["there is no cost: neither a value nor a channel", "there is no date, or none that can be read"], dtype=object
     )
     return {"row": rows, "cause": causes[no_time[rows].astype(np.int64)]}
+
+
+def _repeated(ids: IntArray) -> int:
+    """How many ids an earlier ticket has."""
+    known = ids[ids >= 0]
+    return len(known) - len(np.unique(known))
+
+
+def _check_any(refused: Table, n: int) -> None:
+    """LabError if no ticket is left, with the cause of most."""
+    if not n:
+        raise LabError("there are no tickets; give at least one")
+    if len(refused["row"]) == n:
+        causes = refused["cause"].tolist()
+        cause = max(sorted(set(causes)), key=causes.count)
+        raise LabError(
+            f"none of {count_text(n, 'ticket')} counts; of {causes.count(cause):,}, {cause}: is it the right column?"
+        )
 
 
 def _others(tickets: Any, roles: Mapping[str, str | None], kept: BoolArray) -> dict[str, Coded]:
@@ -234,6 +261,9 @@ def _table(
     judged = np.bincount(place[found.followed >= 0], minlength=k)
     again = np.bincount(place[found.followed == 1], minlength=k)
     table |= {"repeats_judged": judged, "repeats": again, "repeat_rate": _ratio(again, judged)}
+    shares = [proportion(one, of) for one, of in zip(again.tolist(), judged.tolist(), strict=True)]
+    for end in ("low", "high"):
+        table[f"repeat_{end}"] = np.array([getattr(each, end) if each.total else np.nan for each in shares])
     for end, cost in _cost_by(found, place, k, prices).items():
         table[f"cost_{end}"] = cost
     table["cost_a_month"] = table["cost_likely"] / period.months

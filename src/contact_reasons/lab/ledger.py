@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from contact_reasons.errors import LabError, nearest, shorten
+from contact_reasons.errors import LabError, count_text, nearest, shorten
 from contact_reasons.lab.outcome import PERIOD_TAKEN, Table, plain_table
 from contact_reasons.lab.periods import Period
 from contact_reasons.lab.prices import Prices, Range
@@ -62,6 +62,8 @@ class Friction:
     ----------
     tickets, counted : int
         All; those with a date and a cost.
+    repeated_ids : int
+        Of those that count, tickets whose id an earlier one has; each counts.
     period : Period
     period_given : bool
         Whether it was said, and not taken from the first and last ticket.
@@ -73,12 +75,14 @@ class Friction:
     cost_from : str
     tables : mapping of str to mapping of str to ndarray
         ``cells`` (reason, stage and customer type), ``by_primary``, ``by_reason``, ``by_stage``, ``by_customer_type``, ``cells_by_channel``: dearest first. ``per_day``, ``per_week`` and
-        ``per_month`` are tickets by the days, weeks and months of the period, partial ones as the part they are. ``trend`` is the change of the share
+        ``per_month`` are tickets by the days, weeks and months of the period, partial ones as the part they are. ``repeat_low`` to ``repeat_high`` is
+        Wilson's 95 % interval of ``repeat_rate``, contacts taken as independent. ``trend`` is the change of the share
         of all tickets a month, see `sen_slopes`. ``months``, ``weeks``: of all tickets. ``refused``: a row a ticket.
     """
 
     tickets: int
     counted: int
+    repeated_ids: int
     period: Period
     period_given: bool
     repeat_days: int | None
@@ -99,6 +103,11 @@ class Friction:
         return Range(*(float(np.sort(found[f"cost_{end}"]).sum()) for end in Range._fields))
 
     @property
+    def by_price(self) -> bool:
+        """Whether costs are prices of channels, not a column."""
+        return "price list" in self.cost_from
+
+    @property
     def currency(self) -> str:
         """Of the costs; empty if it is not known."""
         return "" if self.prices is None else self.prices.currency
@@ -106,8 +115,11 @@ class Friction:
     @property
     def notes(self) -> tuple[str, ...]:
         """What must be known to read the figures rightly."""
-        notes = [f"Costs come from {self.cost_from}."]
-        if self.prices is not None and "price list" in self.cost_from:
+        notes = [self.period.caution] if self.period.caution else []
+        if self.repeated_ids:
+            notes.append(f"{count_text(self.repeated_ids, 'ticket')} with the id of an earlier one; each counts.")
+        notes.append(f"Costs come from {self.cost_from}.")
+        if self.prices is not None and self.by_price:
             notes += [self.prices.notice] * bool(self.prices.notice)
             notes += [f"Assumed: {each}." for each in self.prices.assumptions]
         notes += [] if self.period_given else [PERIOD_TAKEN]
@@ -179,13 +191,14 @@ class Friction:
             raise LabError(f"the ledger has no table {table!r}; {nearest(table, self.tables)}")
         return to_frame(self.tables[table])
 
-    def as_dict(self, *, rows: bool = False) -> dict[str, Any]:
-        """All of it, ready for JSON; with ``rows``, also the table of refused tickets."""
-        top = self.top()
+    def as_dict(self, *, rows: bool = False, by: str = "reason") -> dict[str, Any]:
+        """All of it, ready for JSON; with ``rows``, also the table of refused tickets; the few that matter most as of `top`."""
+        top = self.top(by)
         return {
             "tickets": self.tickets,
             "counted": self.counted,
             "refused": self.refused,
+            "repeated_ids": self.repeated_ids,
             "period": {
                 "first": str(self.period.first),
                 "last": str(self.period.last),
@@ -234,8 +247,12 @@ class Friction:
             )
             for i in range(min(most, len(table["tickets"])))
         ]
-        note = self.prices.notice if self.prices is not None and "price list" in self.cost_from else None
-        return cost_chart(rows, title=f"Cost of contacts a month, {self.currency}".rstrip(", "), note=note or None)
+        note = self.prices.notice if self.prices is not None and self.by_price else None
+        return cost_chart(
+            rows,
+            title=f"Cost of contacts a month, {self.currency}".rstrip(", "),
+            note=" ".join(filter(None, [note, self.period.short])) or None,
+        )
 
     def __str__(self) -> str:
         """A summary in plain text."""

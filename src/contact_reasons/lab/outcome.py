@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from contact_reasons.errors import LabError, nearest
+from contact_reasons.errors import LabError, count_text, nearest
 from contact_reasons.lab.periods import Period
 from contact_reasons.lab.prices import SELF_SERVICE, Prices, Range
 from contact_reasons.lab.tickets import to_frame
@@ -93,6 +93,10 @@ class Replay:
         Days that the tickets were taken from; None without dates.
     period_given : bool
         Whether it was said, and not taken from the first and last ticket.
+    inputs_missing : tuple of str
+        Inputs of the policies without a column, which count as not known.
+    repeated_ids : int
+        Tickets whose id an earlier one has; each counts.
     undated : int
         Replayed tickets without a date, which count in all but in no period.
     prices : Prices or None
@@ -111,7 +115,7 @@ class Replay:
     escalations : Escalations
     tables : mapping of str to mapping of str to ndarray
         ``flows`` (by old and new channel), ``channels``, ``by_primary``, ``by_reason``, ``by_customer_type``, ``by_stage``, ``rules`` (of moved tickets), ``moved`` and
-        ``refused`` (a row a ticket), ``promises`` (of the new policy).
+        ``refused`` (a row a ticket; ``row`` is its position, from 0), ``promises`` (of the new policy).
     """
 
     old: str
@@ -121,6 +125,8 @@ class Replay:
     moved: int
     period: Period | None
     period_given: bool
+    inputs_missing: tuple[str, ...]
+    repeated_ids: int
     undated: int
     prices: Prices | None
     contacts: Compared | None
@@ -149,8 +155,23 @@ class Replay:
     @property
     def notes(self) -> tuple[str, ...]:
         """What must be known to read the figures rightly."""
-        notes = [NO_OUTCOME]
+        notes = [self.period.caution] if self.period is not None and self.period.caution else []
+        notes += (
+            [f"{count_text(self.repeated_ids, 'ticket')} with the id of an earlier one; each counts."]
+            if self.repeated_ids
+            else []
+        )
+        if self.inputs_missing:
+            notes.append(
+                f"Inputs of the policies without a column, taken as not known: {', '.join(self.inputs_missing)}."
+            )
+        if self.refused:
+            notes.append(
+                f"All figures are of the {self.replayed:,} of {count_text(self.tickets, 'ticket')} that both sides answer."
+            )
+        notes.append(NO_OUTCOME)
         if self.prices is not None:
+            notes += self._follow_up_note()
             notes += [self.prices.notice] * bool(self.prices.notice)
             notes += [f"Assumed: {each}." for each in self.prices.assumptions]
             notes += [f"Cost until resolved is not known: {each}." for each in self.resolved_unknown]
@@ -160,9 +181,27 @@ class Replay:
             notes.append(PERIOD_TAKEN)
         if self.period is not None and self.undated:
             notes.append(
-                f"{self.undated:,} tickets have no date; they count in the totals, as if they lay in the period."
+                f"Without a date: {count_text(self.undated, 'ticket')}, counted in the totals as if in the period."
             )
         return tuple(notes)
+
+    def _follow_up_note(self) -> list[str]:
+        """Where those go whom self-service does not help, if there are any and it is known."""
+        prices = self.prices
+        if (
+            prices is None
+            or SELF_SERVICE not in self.tables["channels"]["channel"]
+            or SELF_SERVICE not in prices.channels
+        ):
+            return []
+        then = prices.channels[SELF_SERVICE].then
+        return (
+            []
+            if then is None
+            else [
+                f"Assumed: whoever self-service does not help comes once more, in the channel {then} (`then` in the price list)."
+            ]
+        )
 
     def to_pandas(self, table: str = "flows") -> Any:
         """One of the tables as a data frame.
@@ -186,6 +225,8 @@ class Replay:
             "moved": self.moved,
             "refused": self.refused,
             "undated": self.undated,
+            "inputs_missing": list(self.inputs_missing),
+            "repeated_ids": self.repeated_ids,
             "period": None if self.period is None else _period(self.period),
             "prices": None if self.prices is None else _prices(self.prices),
             "cost_of_contacts": _plain(self.contacts),
@@ -230,7 +271,7 @@ class Replay:
         from contact_reasons.lab.charts import cost_chart
 
         if self.prices is None or self.contacts is None:
-            raise LabError("the replay was made without prices; give replay(..., prices=)")
+            raise LabError("the replay was made without prices; give it a price list")
         found = self.tables["channels"]
         months = 1.0 if self.period is None else self.period.months
         rows = []
@@ -241,7 +282,9 @@ class Replay:
         rows += self._follow_ups(months)
         span = "a month" if self.period is not None else "in all"
         return cost_chart(
-            rows, title=f"Cost of contacts {span}, {self.prices.currency}", note=self.prices.notice or None
+            rows,
+            title=f"Cost of contacts {span}, {self.prices.currency}",
+            note=" ".join(filter(None, [self.prices.notice, "" if self.period is None else self.period.short])) or None,
         )
 
     def _follow_ups(self, months: float) -> list[tuple[str, str, Range]]:

@@ -8,13 +8,14 @@ from typing import Any, Final, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from contact_reasons.errors import LabError, shorten
+from contact_reasons.errors import LabError, count_text, shorten
 from contact_reasons.routing.dates import day_of
 
 __all__ = ["CalendarCount", "Period"]
 
 IntArray = npt.NDArray[np.int64]
 DateArray = npt.NDArray[np.datetime64]
+_FOUR_WEEKS: Final = 28
 _DAY: Final = np.timedelta64(1, "D")
 _TO_MONDAY: Final = 3
 """1970-01-01 was a Thursday: days since then plus this, divided by 7, count weeks that begin on Monday."""
@@ -115,6 +116,21 @@ class Period(NamedTuple):
     def days(self) -> int:
         """Number of days."""
         return (self.last - self.first).days + 1
+
+    @property
+    def caution(self) -> str:
+        """Why figures a month or a year are not to be trusted, of a period below four weeks; else empty."""
+        if self.days >= _FOUR_WEEKS:
+            return ""
+        return (
+            f"The period is only {count_text(self.days, 'day')}: figures a month are {1 / self.months:.3g} times what was counted, and no day of the week "
+            "stands for another. Give four weeks at least, or say first and last day if days without tickets belong to it."
+        )
+
+    @property
+    def short(self) -> str:
+        """As `caution`, in few words."""
+        return f"A month is scaled from {count_text(self.days, 'day')}." if self.caution else ""
 
     @property
     def weeks(self) -> float:

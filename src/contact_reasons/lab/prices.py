@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from contact_reasons.errors import LabError, nearest, shorten
+from contact_reasons.errors import LabError, LabRowError, count_text, nearest, shorten
 from contact_reasons.resources import example_prices_file
 from contact_reasons.schema import Mistakes, Record, boolean, check, mapping, mistake, optional, text
 from contact_reasons.taxonomy.strict_yaml import StrictDocument, load_strict_yaml
@@ -268,9 +268,11 @@ class Prices(_Part):
         unknown = [place for place, name in enumerate(names) if name not in self.channels]
         if unknown:
             row = int(np.isin(codes, unknown).argmax())
-            raise LabError(
-                f"column {column!r}, row {row}: this channel has no price in {self.prices!r}, which knows {', '.join(self.channels)}. "
-                f"Write its names, or add the channel under `channels`; so for {len(unknown)} names in all"
+            raise LabRowError(
+                f"column {column!r}, ",
+                [row],
+                f": this channel has no price in {self.prices!r}, which knows {', '.join(self.channels)}. "
+                f"Write its names, or add the channel under `channels`; so for {count_text(len(unknown), 'name')} in all",
             )
 
     def resolved(self, channel: str) -> Range | None:
@@ -348,17 +350,53 @@ class Prices(_Part):
         if counting == "resolved":
             return self._total_resolved(used) if all(name in self._per_resolved for name in used) else None
         if counting == "follow_up" and SELF_SERVICE in used:
-            own = self.channels[SELF_SERVICE]
-            if own.resolved is None or (own.then is None and own.resolved.range != _ALWAYS):
-                return None
-            ends = [self._spent(self._followed(used, share)) for share in own.resolved.range]
-            return Range(min(each.low for each in ends), ends[1].likely, max(each.high for each in ends))
+            own = self.channels[SELF_SERVICE].resolved
+            return None if own is None else self.total_followed(used, SELF_SERVICE, own.range)
         return self._spent(used)
 
-    def _followed(self, contacts: Mapping[str, float], resolved: float) -> dict[str, float]:
-        """The contacts, and those that follow where self-service failed."""
-        then = self.channels[SELF_SERVICE].then or SELF_SERVICE
-        return {**contacts, then: contacts.get(then, 0.0) + contacts[SELF_SERVICE] * (1 - resolved)}
+    def follow_unresolved(self, contacts: Mapping[str, float], channel: str, resolved: float) -> dict[str, float]:
+        """The contacts, and one more for each that a channel did not resolve: the one assumption of where these go.
+
+        They go where the price list says (``then``), not back to where each came from: that is a figure of one's own desk that can be checked and changed, it
+        holds as well for contacts that come from nowhere else, and with the shipped list, a call, it does not flatter the change.
+
+        Parameters
+        ----------
+        contacts : mapping of str to float
+            Number by channel; negative for contacts that are saved.
+        channel : str
+            A channel that has a ``then``, or resolves all.
+        resolved : float
+            Share that it resolves, from 0 to 1.
+
+        Examples
+        --------
+        >>> Prices.load().follow_unresolved({"self_service": 100, "message": -100}, "self_service", 0.09)
+        {'self_service': 100, 'message': -100, 'human_agent': 91.0}
+        """
+        then = self.channels[channel].then or channel
+        return {**contacts, then: contacts.get(then, 0.0) + contacts[channel] * (1 - resolved)}
+
+    def total_followed(self, contacts: Mapping[str, float], channel: str, resolved: Range) -> Range | None:
+        """Cost of so many contacts, with the one that follows each that a channel does not resolve; see `follow_unresolved`.
+
+        Parameters
+        ----------
+        contacts : mapping of str to float
+            As for `total`; with the channel among them.
+        channel : str
+        resolved : Range
+            Share that it resolves.
+
+        Returns
+        -------
+        Range or None
+            None if it is not known what follows.
+        """
+        if self.channels[channel].then is None and resolved != _ALWAYS:
+            return None
+        ends = [self._spent(self.follow_unresolved(contacts, channel, share)) for share in resolved]
+        return Range(min(each.low for each in ends), ends[1].likely, max(each.high for each in ends))
 
     def _spent(self, contacts: Mapping[str, float]) -> Range:
         """Cost of these contacts alone; likely ones at likely prices, the dearest where a number is positive and so on."""

@@ -21,6 +21,7 @@ from contact_reasons.lab.tickets import Coded, choose_columns, code_column, comb
 from contact_reasons.records import Channel
 from contact_reasons.routing import PartlyRouted, RoutingPolicy
 from contact_reasons.routing.dates import DATE
+from contact_reasons.routing.routed import names_apart
 
 __all__ = ["replay"]
 
@@ -125,8 +126,11 @@ def replay(
     n = _length(tickets, roles)
     times = None if roles["created_at"] is None else times_of(tickets[roles["created_at"]], str(roles["created_at"]))
     asked = _Asked(tickets, roles, n, certain, times, day)
-    after = _routed(new, asked)
-    before = _logged(tickets, old, n, prices) if isinstance(old, str) else _routed(old, asked)
+    names = names_apart(
+        [(each.policy_id, each.version, each.sha256) for each in (new, old) if not isinstance(each, str)]
+    )
+    after = _routed(new, asked, names[0])
+    before = _logged(tickets, old, n, prices) if isinstance(old, str) else _routed(old, asked, names[1])
     kept = (before.cause < 0) & (after.cause < 0)
     pairs = _paired(before, after, kept)
     groups = _groups(tickets, roles, kept)
@@ -146,6 +150,10 @@ def replay(
         moved=int(pairs.moved.sum()),
         period=period,
         period_given=first is not None and last is not None,
+        inputs_missing=tuple(
+            sorted(asked.missing(new) | (asked.missing(old) if isinstance(old, RoutingPolicy) else set()))
+        ),
+        repeated_ids=0 if ids is None else _repeated(ids),
         undated=0 if times is None else int(np.isnat(times[kept]).sum()),
         prices=prices,
         contacts=_compared(pairs, prices, "contacts"),
@@ -172,6 +180,14 @@ class _Asked(NamedTuple):
     times: npt.NDArray[np.datetime64] | None
     day: dt.date | None
 
+    def missing(self, policy: RoutingPolicy) -> set[str]:
+        """Inputs of a policy that have no column: they count as not known."""
+        return {
+            name
+            for name in policy.inputs
+            if self.roles.get(name) is None and name not in policy.required and not (name == DATE and policy.dated)
+        }
+
     def columns(self, policy: RoutingPolicy) -> dict[str, Any]:
         """Columns of a policy's inputs; LabError if one is not there that must be known."""
         given: dict[str, Any] = {}
@@ -186,11 +202,11 @@ class _Asked(NamedTuple):
                 given[name] = self.tickets[column]
         for name in policy.required:
             if name not in given and not (name == DATE and self.day is not None):
-                hint = ", or certain=True if people checked the reasons" if name == "confidence" else ""
-                hint = ": give created_at, or day=" if name == DATE else hint
+                hint = ", or say `certain=True` if people checked the reasons" if name == "confidence" else ""
+                hint = ": 'created_at', or say the day with `day`" if name == DATE else hint
                 raise LabError(
                     f"the tickets have no column for the input {name!r}, which policy {policy.policy_id!r} must know of every contact; "
-                    f"name one in columns{hint}"
+                    f"name one in `columns`{hint}"
                 )
         return given or {policy.inputs[0]: [None] * self.n}
 
@@ -198,17 +214,19 @@ class _Asked(NamedTuple):
 def _length(tickets: Any, roles: Mapping[str, str | None]) -> int:
     names = [column for column in roles.values() if column is not None]
     if not names:
-        raise LabError("the tickets have none of the columns that the policies read; name them in columns")
-    return len(tickets[names[0]])
+        raise LabError("the tickets have none of the columns that the policies read; name them in `columns`")
+    n = len(tickets[names[0]])
+    if not n:
+        raise LabError("there are no tickets; give at least one")
+    return n
 
 
-def _routed(policy: RoutingPolicy, asked: _Asked) -> _Side:
+def _routed(policy: RoutingPolicy, asked: _Asked, who: str) -> _Side:
     given = asked.columns(policy)
     at = asked.day if policy.dated else None
     found: PartlyRouted = policy.route_known(given, at=at)
     names = tuple(dict.fromkeys(channel for channel, _, _ in found.outcomes))
     by_rule = np.array([*(names.index(channel) for channel, _, _ in found.outcomes), -1], dtype=np.int64)
-    who = f"{policy.policy_id} {policy.version}"
     return _Side(
         who,
         by_rule[found.rule_index],
@@ -416,6 +434,11 @@ def _compared(pairs: _Pairs, prices: Prices | None, counting: Counting) -> Compa
     net = {name: new[name] - old[name] for name in pairs.channels}
     totals = [prices.total(counts, counting) for counts in (old, new, net)]
     return Compared(*totals)
+
+
+def _repeated(ids: Coded) -> int:
+    """How many ids an earlier ticket has."""
+    return int((ids.codes >= 0).sum()) - len(ids.names)
 
 
 def _unknown(pairs: _Pairs, prices: Prices | None) -> tuple[str, ...]:

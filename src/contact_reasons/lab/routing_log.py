@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from contact_reasons.errors import LabError, nearest
+from contact_reasons.errors import LabRowError, nearest
 from contact_reasons.lab.columns import column, distribution, positions, refuse_rows
 from contact_reasons.records import Channel
 from contact_reasons.routing import RoutingPolicy
@@ -121,8 +121,7 @@ def target_probabilities(
     for i, values in enumerate(rows):
         for channel, odds in policy.channel_probabilities(values).items():
             if str(channel) not in names:
-                raise LabError(
-                    f"row {i} may go to {str(channel)!r}, which is not in channels; {nearest(channel, names)}"
-                )
+                what = f" may go to {str(channel)!r}, which is not in channels; {nearest(channel, names)}"
+                raise LabRowError("", [i], what)
             found[i, names.index(str(channel))] = odds
     return found

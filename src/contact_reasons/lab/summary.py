@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from contact_reasons.errors import count_text
+from contact_reasons.lab.periods import Period
 from contact_reasons.lab.prices import Range
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ __all__ = [
     "friction_text",
     "money",
     "money_range",
+    "period_text",
     "replay_text",
     "top_rows",
 ]
@@ -34,7 +37,7 @@ def money(value: float) -> str:
     >>> money(1234.5), money(-4.875)
     ('1,234', '-4.88')
     """
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:z,.2f}"
 
 
 def money_range(cost: Range | None) -> str:
@@ -62,7 +65,7 @@ def columns_text(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> st
 def replay_text(found: Replay) -> str:
     """The figures of a replay, flows first."""
     period = "" if found.period is None else f", {found.period}, {found.period.months:.2f} months"
-    lines = [f"{found.old} → {found.new}: {found.tickets:,} tickets{period}"]
+    lines = [f"{found.old} → {found.new}: {count_text(found.tickets, 'ticket')}{period}"]
     lines.append(
         f"Replayed {found.replayed:,}, moved {found.moved:,} ({found.moved / max(found.replayed, 1):.1%}), refused {found.refused:,}"
     )
@@ -133,7 +136,8 @@ def top_rows(found: Friction, top: Top) -> list[list[str]]:
             if trend != trend
             else f"{100 * trend:+.2f} ({100 * table['trend_low'][i]:+.2f} to {100 * table['trend_high'][i]:+.2f})"
         )
-        again = "not known" if rate != rate else f"{rate:.0%}"
+        ends = [f"{float(table[f'repeat_{end}'][i]):.0%}" for end in ("low", "high")]
+        again = "not known" if rate != rate else f"{rate:.0%} ({ends[0]} to {ends[1]})"
         rows.append(
             [
                 *(str(table[name][i]) for name in names),
@@ -147,6 +151,11 @@ def top_rows(found: Friction, top: Top) -> list[list[str]]:
     return rows
 
 
+def period_text(period: Period) -> str:
+    """A period with its length."""
+    return f"{period}: {count_text(period.days, 'day')}, {period.weeks:.2f} weeks, {period.months:.2f} months"
+
+
 def few_tickets_text(top: Top) -> str:
     """How many were left out for having few tickets."""
     if len(top.rows["tickets"]):
@@ -158,7 +167,7 @@ def friction_text(found: Friction) -> str:
     """The figures of a ledger, the reasons that matter most first."""
     period, top = found.period, found.top()
     lines = [
-        f"{found.counted:,} of {found.tickets:,} tickets, {period}: {period.days} days, {period.weeks:.2f} weeks, {period.months:.2f} months",
+        f"{found.counted:,} of {count_text(found.tickets, 'ticket')}, {period_text(period)}",
         f"Cost a month {found.currency}: {money_range(found.cost.times(1 / period.months))}",
         f"The {len(top.rows['tickets'])} reasons that matter most cover {top.covered:.1%} of the cost:",
         columns_text(top_rows(found, top)),

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from contact_reasons.errors import LabError, nearest
+from contact_reasons.errors import LabError, LabRowError, nearest
 from contact_reasons.routing.dates import day_of
 
 __all__ = [
@@ -289,8 +289,8 @@ def _time(value: Any, row: int, name: str) -> np.datetime64:
             return np.datetime64(found.replace(tzinfo=None), "s")
         return np.datetime64(day_of(found), "s")
     except (TypeError, ValueError):
-        raise LabError(
-            f"column {name!r}, row {row}: this is no time; write 2026-11-30 or 2026-11-30T14:05:00"
+        raise LabRowError(
+            f"column {name!r}, ", [row], ": this is no time; write 2026-11-30 or 2026-11-30T14:05:00"
         ) from None
 
 
@@ -324,7 +324,8 @@ def flags_of(column: Any, name: str) -> npt.NDArray[np.int8]:
         folded = text.strip().lower()
         if folded not in _YES + _NO:
             row = int(np.equal(coded.codes, len(table)).argmax())
-            raise LabError(f"column {name!r}, row {row}: this is neither true nor false; correct it, or leave it empty")
+            what = ": this is neither true nor false; correct it, or leave it empty"
+            raise LabRowError(f"column {name!r}, ", [row], what)
         table.append(int(folded in _YES))
     found: npt.NDArray[np.int8] = np.array([*table, -1], dtype=np.int8)[coded.codes]
     return found

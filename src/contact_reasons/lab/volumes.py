@@ -136,7 +136,7 @@ class Volumes:
         days, n = self.counts.shape
         if times < 1 or step != times * self.interval_seconds or n % times:
             raise LabError(
-                f"{n} intervals of {self.interval_seconds:g} seconds do not make whole ones of {step:g}; choose hours first, or another length"
+                f"{n} intervals of {self.interval_seconds:g} seconds do not make whole ones of {step:g}; choose a multiple that fills the day"
             )
         counts = self.counts.reshape(days, n // times, times).sum(axis=2)
         return type(self)(self.days, counts, step, self.begin_seconds, self.source)
@@ -168,7 +168,7 @@ def read_volumes(
             for line, moment, count in _rows(csv.DictReader(lines), file.name, time_column, count_column):
                 if moment in found:
                     raise LabError(
-                        f"{file.name}, line {line}: {moment.isoformat()} was there before; keep one row of it"
+                        f"{file.name}, line {line}: {moment.isoformat()} was there before; keep one row of it, with the sum where the clock was put back"
                     )
                 found[moment] = count
     except (OSError, UnicodeDecodeError, csv.Error) as exc:
@@ -191,10 +191,10 @@ def _rows(
                 f"{name}, line {rows.line_num}: {shorten(row[time_column])} and {shorten(row[count_column])} are not a time, such as "
                 "2026-03-02T07:05, and a number; correct the row"
             ) from None
-        if not 0 <= count < float("inf") or moment.tzinfo is not None:
-            raise LabError(
-                f"{name}, line {rows.line_num}: give a count of at least 0 and a local time without a time zone"
-            )
+        if not 0 <= count < float("inf"):
+            raise LabError(f"{name}, line {rows.line_num}: the count is {count:g}; give one of at least 0")
+        if moment.tzinfo is not None:
+            raise LabError(f"{name}, line {rows.line_num}: the time has a zone; give local times without one")
         yield rows.line_num, moment, count
 
 
@@ -215,7 +215,7 @@ def _regular(found: dict[dt.datetime, float], source: str) -> Volumes:
         for seconds in times:
             if dt.datetime.combine(day, dt.time()) + dt.timedelta(seconds=seconds) not in found:
                 raise LabError(
-                    f"{source}: {day} has no row for {_clock(seconds)}, which other days have; add it, or leave the day out"
+                    f"{source}: {day} has no row for {_clock(seconds)}, which other days have; add it (0 where the clock was put forward), or leave the day out"
                 )
     counts = [found[moment] for moment in sorted(found)]
     return Volumes(days, np.array(counts).reshape(len(days), len(times)), step, clock[0], source)
@@ -231,7 +231,8 @@ def sample_volumes(
     """Made-up calls on weekdays from 07:00 to 21:00 by five minutes, with the shape and the spread of a large phone line.
 
     A steep rise until ten, a slow fall until five, a quiet evening; Mondays are the busiest. Days differ by more than chance, and so do
-    intervals, as they do in real lines: counts are Poisson with a mean that is itself uncertain.
+    intervals, as they do in real lines: counts are Poisson with a mean that is itself uncertain. Factors of weekdays, shape and spread were set after
+    public five-minute call counts of a bank; their licence is not known, so none of them is part of the project.
 
     Parameters
     ----------

@@ -16,6 +16,7 @@ from contact_reasons.routing.sweep import sweep
 
 __all__ = [
     "HiddenRule",
+    "IdleChannel",
     "LiveConflict",
     "PolicyAnalysis",
     "PromiseVerdict",
@@ -43,6 +44,20 @@ class HiddenRule(NamedTuple):
 
     rule_id: str
     hidden_by: tuple[str, ...]
+
+
+class IdleChannel(NamedTuple):
+    """A channel of `explore:` to which no contact that is explored ever goes, neither by chance nor by its rule.
+
+    Parameters
+    ----------
+    channel : str
+    barred_by : tuple of str
+        Promises that together forbid it for every contact that is explored; other such sets may exist. Empty if no possible contact is explored.
+    """
+
+    channel: str
+    barred_by: tuple[str, ...]
 
 
 class LiveConflict(NamedTuple):
@@ -146,7 +161,10 @@ class PolicyAnalysis:
             f"rules that can never decide: {', '.join(hidden) or 'none'}",
             f"promises: {kept} of {len(self.promises)} kept, {broken} broken",
         ]
-        if self.undecided or kept + broken < len(self.promises) or self.complete is None:
+        if self.explored_channels:
+            idle = [each.channel for each in self.idle_channels]
+            lines.append(f"channels of explore to which no explored contact goes: {', '.join(idle) or 'none'}")
+        if self.undecided or self.undecided_channels or kept + broken < len(self.promises) or self.complete is None:
             lines.append("what is neither was not decided: the step budget ran out")
         return "\n".join(lines)
 
@@ -205,6 +223,55 @@ class PolicyAnalysis:
             if cover is not None:
                 hidden.append(HiddenRule(rule.id, tuple(self._table.rules[j].id for j in cover)))
         return tuple(hidden), tuple(undecided)
+
+    # ------------------------------------------------------------------------------------------- exploration
+
+    @property
+    def explored_channels(self) -> tuple[str, ...]:
+        """Channels of `explore:`; none if the policy does not explore."""
+        return () if self._table.exploration is None else self._table.exploration.channels
+
+    @property
+    def idle_channels(self) -> tuple[IdleChannel, ...]:
+        """Channels of `explore:` to which no contact that is explored ever goes, each with promises that bar it."""
+        return self._explored[0]
+
+    @property
+    def undecided_channels(self) -> tuple[str, ...]:
+        """Channels of `explore:` of which it is not known whether they are ever tried: the step budget ran out."""
+        return self._explored[1]
+
+    @cached_property
+    def _explored(self) -> tuple[tuple[IdleChannel, ...], tuple[str, ...]]:
+        explore = self._table.exploration
+        if explore is None:
+            return (), ()
+        idle, undecided, steps = [], [], Steps(self._budget)
+        for channel in explore.channels:
+            try:
+                barred_by = self._barred_by(channel, self._box(explore.when), steps)
+            except OutOfSteps:
+                undecided.append(str(channel))
+                continue
+            if barred_by is not None:
+                idle.append(IdleChannel(str(channel), barred_by))
+        return tuple(idle), tuple(undecided)
+
+    def _barred_by(self, channel: str, area: Box, steps: Steps) -> tuple[str, ...] | None:
+        """Promises that keep explored contacts from a channel; None if some go there."""
+        promises = [promise for promise in self._table.promises if promise.forbids(channel)]
+        boxes = [self._box(promise.when) for promise in promises]
+        needed: set[int] = set()
+        outcomes = [(rule.then, box) for rule, box in zip(self._table.rules, self._boxes, strict=True)]
+        if self._table.on_no_match is not None:
+            outcomes.append((self._table.on_no_match, self._space.full))
+        for i, (then, box) in enumerate(outcomes):
+            ahead = [*self._assumed, *self._boxes[:i]]
+            cover = self._space.minimal_cover(box & area, [] if then.channel == channel else boxes, ahead, steps)
+            if cover is None:
+                return None
+            needed.update(cover)
+        return tuple(promises[at].name for at in sorted(needed))
 
     # --------------------------------------------------------------------------------------------- conflicts
 
@@ -333,11 +400,13 @@ class PolicyAnalysis:
 
     @property
     def sound(self) -> bool:
-        """Complete, every rule reachable and every promise kept, all of it proved."""
+        """Complete, every rule and every channel of `explore:` reachable and every promise kept, all of it proved."""
         return (
             self.complete is True
             and not self.unreachable
             and not self.undecided
+            and not self.idle_channels
+            and not self.undecided_channels
             and all(verdict.kept for verdict in self.promises)
         )
 
@@ -352,6 +421,10 @@ class PolicyAnalysis:
             "gaps_are_all": self.gaps_are_all,
             "unreachable": [{"rule": rule.rule_id, "hidden_by": list(rule.hidden_by)} for rule in self.unreachable],
             "undecided": list(self.undecided),
+            "idle_channels": [
+                {"channel": each.channel, "barred_by": list(each.barred_by)} for each in self.idle_channels
+            ],
+            "undecided_channels": list(self.undecided_channels),
             "promises": [
                 {
                     "name": verdict.name,

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["PartlyRouted", "RoutedColumns"]
+__all__ = ["PartlyRouted", "RoutedColumns", "names_apart"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +97,27 @@ class RoutedColumns:
         by_rule = np.array([channels.index(channel) for channel, _, _ in self.outcomes], dtype=np.int32)
         rules = [rule_id for _, _, rule_id in self.outcomes]
         return {"channel": (by_rule[self.rule_index], channels), "rule_id": (self.rule_index.astype(np.int32), rules)}
+
+
+def names_apart(policies: Sequence[tuple[str, str, str]]) -> tuple[str, ...]:
+    """What to call policies that are compared: id and version, and where these are the same of different ones the beginning of the hash.
+
+    Parameters
+    ----------
+    policies : sequence of (str, str, str)
+        Id, version and sha256 of each.
+
+    Examples
+    --------
+    >>> names_apart([("shop", "1", "a0b1c2d3e4"), ("shop", "2", "b1")]), names_apart([("shop", "1", "a0b1c2d3e4"), ("shop", "1", "b1")])
+    (('shop 1', 'shop 2'), ('shop 1 (a0b1c2d3)', 'shop 1 (b1)'))
+    """
+    plain = [f"{policy_id} {version}" for policy_id, version, _ in policies]
+    kinds = [name for name, _ in {(name, sha256) for name, (_, _, sha256) in zip(plain, policies, strict=True)}]
+    return tuple(
+        f"{name} ({sha256[:8]})" if kinds.count(name) > 1 else name
+        for name, (_, _, sha256) in zip(plain, policies, strict=True)
+    )
 
 
 @dataclass(frozen=True, eq=False)
