@@ -154,7 +154,8 @@ def _where(reason: str) -> dict[str, str]:
 
 
 def _show(found: Friction, by: str) -> None:
-    from contact_reasons.lab.summary import few_tickets_text, money_range, period_text
+    from contact_reasons.lab.ledger import few_tickets_text
+    from contact_reasons.lab.wording import money_range, period_text
 
     top, period = found.top(by), found.period
     print_line(f"{found.counted:,} of {count_text(found.tickets, 'ticket')}, {period_text(period)}")
@@ -181,7 +182,7 @@ def _show(found: Friction, by: str) -> None:
 
 def _show_top(found: Friction, top: Top) -> None:
     """The few that matter most; in as many tables as it takes to fit the terminal."""
-    from contact_reasons.lab.summary import top_rows
+    from contact_reasons.lab.ledger import top_rows
 
     head, *rows = top_rows(found, top)
     if not rows:

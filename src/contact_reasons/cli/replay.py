@@ -229,7 +229,8 @@ def _show_reasons(found: Replay) -> None:
 
 def _show_costs(found: Replay) -> None:
     """Costs before and after and their change, likely and in their range, one below the other so that they fit on a narrow terminal."""
-    from contact_reasons.lab.summary import cost_titles, money
+    from contact_reasons.lab.outcome import cost_titles
+    from contact_reasons.lab.wording import money
 
     if found.prices is None:
         return

@@ -1,29 +1,21 @@
-"""`Explanation`: the words and phrases of a text that counted for and against its reason."""
+"""`Explanation`: the words and phrases of a text that counted for and against its reason, as data and as a piece of HTML.
+
+The HTML is for notebooks and pages: escaped, no script, nothing loaded from elsewhere. For and against are told apart by colour (blue and orange of
+Okabe and Ito's palette, which colour-blind people tell apart) and by the line under the word (solid, dotted). Colours are translucent and text keeps
+the page's own colour, so that dark pages work too.
+"""
 
 from __future__ import annotations
 
-import bisect
 import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
+from contact_reasons.records import ReasonLabel
 
-from contact_reasons.classifier import ReasonModel
-from contact_reasons.classifier.attribution import Attribution, attribute
-from contact_reasons.classifier.features import count_words
-from contact_reasons.confidence import DECIMALS, Thresholds, tempered
-from contact_reasons.errors import RecordError, nearest, shorten
-from contact_reasons.records import FrozenMapping, ReasonLabel
-from contact_reasons.taxonomy import Taxonomy
-
-__all__ = ["METHOD", "OUT_OF_SCOPE", "Explanation", "PhraseShare", "WordShare", "explain_label"]
-
-FloatArray = npt.NDArray[np.float64]
-_Share = tuple[int, int, float]
+__all__ = ["METHOD", "OUT_OF_SCOPE", "Explanation", "PhraseShare", "WordShare"]
 
 OUT_OF_SCOPE: Final = "(out of scope)"
 """Stands among reasons for "no reason of the taxonomy"; no reason can have this id."""
@@ -37,7 +29,10 @@ METHOD: Final = (
 )
 """How contributions are made, in a few sentences."""
 
-_TWICE: Final = " A turn that says why was read twice: what its words add there and here is added up."
+_FOR, _AGAINST = "86,180,233", "230,159,0"
+_DEEPEST, _FAINTEST = 0.6, 0.08
+_PHRASES, _LEAST_PHRASE = 3, 0.1
+_FAINT: Final = "opacity:.75"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +180,7 @@ class Explanation:
         return json.dumps(self.to_dict(include_text=include_text), ensure_ascii=False)
 
     def _repr_html_(self) -> str:
-        from contact_reasons.explanation.html import explanation_html
-
-        return explanation_html(self)
+        return _html(self)
 
 
 def _place(share: WordShare | PhraseShare, kind: str, text: str | None) -> dict[str, Any]:
@@ -195,175 +188,133 @@ def _place(share: WordShare | PhraseShare, kind: str, text: str | None) -> dict[
     return place if text is None else {**place, kind: text}
 
 
-def explain_label(
-    model: ReasonModel,
-    text: str,
-    label: ReasonLabel,
-    thresholds: Thresholds,
-    taxonomy: Taxonomy,
-    against: str | None = None,
-    *,
-    repeated: tuple[int, int] | None = None,
-) -> Explanation:
-    """Why a clean text has the label that the model gave it.
-
-    Parameters
-    ----------
-    model : ReasonModel
-    text : str
-        Clean.
-    label : ReasonLabel
-        The model's for this text.
-    thresholds : Thresholds
-    taxonomy : Taxonomy
-        Gives the reasons their names.
-    against : str, optional
-        One rival: a secondary or primary id, or `OUT_OF_SCOPE`. By default all others.
-    repeated : (int, int), optional
-        Start and stop of a part of the text that repeats the part right before it. It is left out of the explanation's text, and what its words
-        add is added to the words that they repeat.
-
-    Raises
-    ------
-    RecordError
-        If ``against`` is no rival of what is explained.
-    """
-    columns = [*model.classes, OUT_OF_SCOPE] if model.knows_scope else list(model.classes)
-    said = model.predict([text])
-    joint = tempered(said, thresholds.temperature)[0]
-    chances = np.append(joint, max(1.0 - joint.sum(), 0.0))[: len(columns)]
-    start, stop = repeated or (len(text), len(text))
-    shown = text[:start] + text[stop:]
-    if said.in_scope[0] == 0.0:
-        return _nothing_known(shown, label, thresholds, taxonomy)
-    reason = label.reason or columns[int(chances.argmax())]
-    own = _members(columns, reason)
-    rivals = ~own if against is None else _rivals(columns, against, reason, own)
-    weights = _evidence(model, text, len(columns))
-    scores = model.scores([text])[0] * weights
-    ours, own_spread = _mean_of(scores, own)
-    theirs, their_spread = _mean_of(scores, rivals)
-    found = attribute(model.arrays, text, (ours - theirs) * weights * bool(rivals.any()))
-    linear, hidden = float(found.linear.sum()), float(found.hidden.sum())
-    rest = found.rest + own_spread - their_spread if rivals.any() else 0.0
-
-    own_thresholds = thresholds.of(label.ranked[0].reason if reason == OUT_OF_SCOPE else reason)
-    runner_up, runner_up_chance = _runner_up(columns, chances, own, by_primary=label.level == "primary")
-    words, phrases = _shares(found, start, stop)
-    return Explanation(
-        label=label,
-        text=shown,
-        known=True,
-        reason=reason,
-        against=against,
-        runner_up=runner_up,
-        probability=_rounded(chances[own].sum()),
-        runner_up_probability=_rounded(runner_up_chance),
-        threshold=own_thresholds.primary if label.level == "primary" else own_thresholds.secondary,
-        margin=linear + hidden + rest,
-        linear=linear,
-        hidden=hidden,
-        rest=rest,
-        words=tuple(WordShare(first, last, shown[first:last], share) for first, last, share in words),
-        phrases=tuple(PhraseShare(first, last, shown[first:last], share) for first, last, share in phrases),
-        names=_names(taxonomy, [reason, against, runner_up, *(each.reason for each in label.ranked)]),
-        method=METHOD if repeated is None else METHOD + _TWICE,
+def _html(explanation: Explanation) -> str:
+    """A ``<div>`` with the reason, the text with its words shaded, and the ranked reasons as bars."""
+    method = (
+        f'<details style="font-size:85%;{_FAINT}"><summary>How this was computed</summary>{escape(explanation.method)}</details>'
+        if explanation.known
+        else ""
+    )
+    return (
+        '<div style="font-family:system-ui,sans-serif;line-height:1.5;max-width:50em;text-align:left">'
+        f"{_head(explanation)}{_text(explanation)}{_ranked(explanation)}{method}</div>"
     )
 
 
-def _shares(found: Attribution, start: int, stop: int) -> tuple[list[_Share], list[_Share]]:
-    """Start, stop and contribution of words and of phrases, in the text without what stands between start and stop.
-
-    The pair of a part's last word and its first, where it is repeated, stands nowhere then; its two words have what it adds.
-    """
-    places = [(at, end) if at < start else (at - stop + start, end - stop + start) for at, end in found.spans.tolist()]
-    first_again = bisect.bisect_left(found.spans[:, 0].tolist(), start)
-    words: dict[int, _Share] = {}
-    for (at, end), share in zip(places, (found.linear + found.hidden).tolist(), strict=True):
-        _, known_end, known = words.get(at, (at, end, 0.0))
-        words[at] = (at, known_end, known + share)
-    phrases: dict[int, _Share] = {}
-    for first, share in zip(found.pair_at.tolist(), found.pairs.tolist(), strict=True):
-        if first + 1 == first_again and start < stop:
-            continue
-        at, end = places[first][0], words[places[first + 1][0]][1]
-        _, known_end, known = phrases.get(at, (at, end, 0.0))
-        phrases[at] = (at, known_end, known + share)
-    return sorted(words.values()), sorted(phrases.values())
-
-
-def _evidence(model: ReasonModel, text: str, n_columns: int) -> FloatArray:
-    """The factor on each column's score before the softmax; see `CalibrationMap`."""
-    weights = np.ones(n_columns)
-    weights[: len(model.classes)] = model.calibration.evidence(count_words([text]))[0]
-    return weights
+def _head(explanation: Explanation) -> str:
+    label, reason = explanation.label, explanation.reason
+    if reason is None:
+        return _line("<b>Left to a person.</b> The model knows no word of this text.")
+    name = f"<b>{escape(explanation.name(reason))}</b> {_id(reason)}"
+    limit = "" if explanation.threshold is None else f", reported from {explanation.threshold:.3f} on"
+    if label.abstained:
+        said = f"<b>Left to a person.</b> Most probable: {name}, {explanation.probability:.3f}"
+    elif label.secondary is None:
+        said = f"{name}, the primary alone, confidence {label.confidence:.3f}{limit}"
+    else:
+        said = f"{name}, confidence {label.confidence:.3f}{limit}"
+    rival = ""
+    if explanation.runner_up is not None:
+        rival = f"Next: {_named(explanation, explanation.runner_up)}, {explanation.runner_up_probability:.3f}. "
+    versus = "all others" if explanation.against is None else f"{_named(explanation, explanation.against)} alone"
+    return _line(f"{said}.") + _line(
+        f"{rival}Log-odds against {versus}: {explanation.margin:+.2f}, of which words "
+        f"{explanation.linear + explanation.hidden:+.2f}, rest {explanation.rest:+.2f}.",
+        f"font-size:90%;{_FAINT}",
+    )
 
 
-def _members(columns: Sequence[str], reason: str) -> npt.NDArray[np.bool_]:
-    """Columns of a reason: a primary's are those of its secondaries."""
-    return np.array([column == reason or column.startswith(f"{reason}.") for column in columns])
+def _named(explanation: Explanation, reason: str) -> str:
+    return f"{escape(explanation.name(reason))} {_id(reason)}"
 
 
-def _rivals(columns: Sequence[str], against: str, reason: str, own: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    rivals = _members(columns, against)
-    if not rivals.any():
-        known = [*columns, *sorted({column.partition(".")[0] for column in columns if "." in column})]
-        raise RecordError(f"against={shorten(against)} is no reason that the model knows; {nearest(against, known)}")
-    if (rivals & own).any():
-        raise RecordError(
-            f"against={against!r} and the reason that is explained, {reason!r}, have secondaries in common; give another reason"
+def _line(content: str, style: str = "") -> str:
+    return f'<div style="{style}">{content}</div>'
+
+
+def _id(reason: str) -> str:
+    return f'<code style="font-size:85%;background:none;color:inherit;{_FAINT}">{escape(reason)}</code>'
+
+
+def _text(explanation: Explanation) -> str:
+    if not explanation.text:
+        return ""
+    top = max((abs(share.contribution) for share in explanation.words), default=0.0)
+    parts, at = [], 0
+    for share in explanation.words:
+        parts.append(escape(explanation.text[at : share.start]))
+        parts.append(_word(share, top))
+        at = share.stop
+    parts.append(escape(explanation.text[at:]))
+    return (
+        '<div dir="auto" style="white-space:pre-wrap;unicode-bidi:plaintext;overflow-wrap:anywhere;line-height:1.9;margin:.6em 0 .2em;'
+        f'padding:.4em .7em;border-left:3px solid rgba(128,128,128,.5)">{"".join(parts)}</div>{_legend(explanation, top)}'
+    )
+
+
+def _legend(explanation: Explanation, top: float) -> str:
+    """What the shades mean, and the pairs of words that add most as pairs."""
+    if not top:
+        return ""
+    strong = [share for share in explanation.phrases if abs(share.contribution) >= _LEAST_PHRASE * top]
+    strong.sort(key=lambda share: -abs(share.contribution))
+    phrases = ", ".join(f"<bdi>“{escape(each.phrase)}”</bdi> {each.contribution:+.2f}" for each in strong[:_PHRASES])
+    return (
+        f'<div style="font-size:85%;margin-bottom:.6em"><span style="{_shade(1.0, 0.35)}">counts for it</span> '
+        f'<span style="{_shade(-1.0, 0.35)}">counts against it</span>'
+        + (f'<span style="{_FAINT};margin-left:1em">as phrases: {phrases}</span>' if phrases else "")
+        + "</div>"
+    )
+
+
+def _word(share: WordShare, top: float) -> str:
+    word = escape(share.word)
+    strength = abs(share.contribution) / top if top else 0.0
+    if strength < _FAINTEST:
+        return word
+    return f'<span title="{share.contribution:+.2f}" style="{_shade(share.contribution, strength)}">{word}</span>'
+
+
+def _shade(contribution: float, strength: float) -> str:
+    colour, line = (_FOR, "solid") if contribution > 0 else (_AGAINST, "dotted")
+    return (
+        f"background:rgba({colour},{strength * _DEEPEST:.2f});border-bottom:2px {line} rgb({colour});"
+        "border-radius:2px;padding:1px 2px"
+    )
+
+
+def _ranked(explanation: Explanation) -> str:
+    """Bars of the ranked reasons, and of "out of scope" where it is first or second."""
+    if explanation.reason is None:
+        return ""
+    shown = {each.reason: each.probability for each in explanation.label.ranked}
+    if explanation.reason == OUT_OF_SCOPE:
+        shown[OUT_OF_SCOPE] = explanation.probability
+    elif explanation.runner_up == OUT_OF_SCOPE:
+        shown[OUT_OF_SCOPE] = explanation.runner_up_probability
+    threshold = None if explanation.label.level == "primary" else explanation.threshold
+    rows = [
+        _bar(explanation, reason, shown[reason], None if reason == OUT_OF_SCOPE else threshold)
+        for reason in sorted(shown, key=lambda reason: -shown[reason])
+    ]
+    limit = "" if threshold is None else _line(f"Line: threshold {threshold:.3f}", f"font-size:85%;{_FAINT}")
+    return (
+        '<table style="border-collapse:collapse;border:none;width:100%;margin:0;background:none;color:inherit">'
+        f"{''.join(rows)}</table>{limit}"
+    )
+
+
+def _bar(explanation: Explanation, reason: str, probability: float, threshold: float | None) -> str:
+    cell = "border:none;background:none;color:inherit;padding:2px 8px 2px 0;text-align:left"
+    mark = ""
+    if threshold is not None:
+        mark = (
+            f'<div style="position:absolute;left:{100 * threshold:.1f}%;top:-2px;bottom:-2px;'
+            'border-left:2px solid currentColor"></div>'
         )
-    return rivals
-
-
-def _mean_of(scores: FloatArray, members: npt.NDArray[np.bool_]) -> tuple[FloatArray, float]:
-    """Weights whose mean of scores, plus a spread, is ln of the sum of the members' exp(score): the weights' entropy."""
-    weights = np.zeros(len(scores))
-    if not members.any():
-        return weights, 0.0
-    lead = scores[members] - scores[members].max()
-    share = np.exp(lead) / np.exp(lead).sum()
-    weights[members] = share
-    return weights, float(math.log(np.exp(lead).sum()) - share @ lead)
-
-
-def _runner_up(
-    columns: Sequence[str], chances: FloatArray, own: npt.NDArray[np.bool_], *, by_primary: bool
-) -> tuple[str | None, float]:
-    others: dict[str, float] = {}
-    for column, chance, is_own in zip(columns, chances.tolist(), own.tolist(), strict=True):
-        if not is_own:
-            group = column.partition(".")[0] if by_primary else column
-            others[group] = others.get(group, 0.0) + chance
-    best = max(others, key=lambda group: others[group], default=None)
-    return best, 0.0 if best is None else others[best]
-
-
-def _rounded(chance: float) -> float:
-    return min(round(float(chance), DECIMALS), 1.0)
-
-
-def _names(taxonomy: Taxonomy, reasons: Iterable[str | None]) -> FrozenMapping:
-    names = {reason: taxonomy[reason].label for reason in reasons if reason is not None and reason in taxonomy}
-    return FrozenMapping({**names, OUT_OF_SCOPE: "none of the known reasons"})
-
-
-def _nothing_known(text: str, label: ReasonLabel, thresholds: Thresholds, taxonomy: Taxonomy) -> Explanation:
-    return Explanation(
-        label=label,
-        text=text,
-        known=False,
-        reason=None,
-        against=None,
-        runner_up=None,
-        probability=0.0,
-        runner_up_probability=0.0,
-        threshold=thresholds.secondary,
-        margin=0.0,
-        linear=0.0,
-        hidden=0.0,
-        rest=0.0,
-        words=(),
-        phrases=(),
-        names=_names(taxonomy, [each.reason for each in label.ranked]),
+    return (
+        f'<tr style="background:none"><td style="{cell};width:60%">{_named(explanation, reason)}</td>'
+        f'<td style="{cell}"><div style="position:relative;height:.8em;background:rgba(128,128,128,.2)">'
+        f'<div style="width:{100 * probability:.1f}%;height:100%;background:rgb({_FOR})"></div>{mark}</div></td>'
+        f'<td style="{cell};text-align:right;width:4em">{probability:.3f}</td></tr>'
     )

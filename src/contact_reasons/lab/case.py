@@ -11,7 +11,7 @@ import numpy as np
 from contact_reasons.errors import LabError, nearest, shorten
 from contact_reasons.lab.ledger import Friction
 from contact_reasons.lab.prices import SELF_SERVICE, Prices, Range
-from contact_reasons.lab.summary import money, money_range
+from contact_reasons.lab.wording import money, money_range
 
 __all__ = ["BusinessCase", "move_case", "remove_case"]
 

@@ -9,7 +9,7 @@ from typing import Final
 from contact_reasons.errors import LabError
 from contact_reasons.lab.case import BusinessCase
 from contact_reasons.lab.drawing import COLOURS, GREY, INK, Picture
-from contact_reasons.lab.summary import money
+from contact_reasons.lab.wording import money
 
 __all__ = ["case_chart"]
 

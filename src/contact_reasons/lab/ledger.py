@@ -14,11 +14,12 @@ from contact_reasons.lab.periods import Period
 from contact_reasons.lab.prices import Prices, Range
 from contact_reasons.lab.tickets import NOT_KNOWN, to_frame
 from contact_reasons.lab.trend import LEAST_A_WEEK, LEAST_WEEKS
+from contact_reasons.lab.wording import columns_text, money_range, period_text
 
 if TYPE_CHECKING:
     from contact_reasons.lab.drawing import Picture
 
-__all__ = ["Friction", "Top"]
+__all__ = ["Friction", "Top", "few_tickets_text", "top_rows"]
 
 _RANKINGS: Final = {"reason": "by_reason", "primary": "by_primary", "cell": "cells"}
 _HALF: Final = 0.5
@@ -256,6 +257,69 @@ class Friction:
 
     def __str__(self) -> str:
         """A summary in plain text."""
-        from contact_reasons.lab.summary import friction_text
+        return _text(self)
 
-        return friction_text(self)
+
+def top_rows(found: Friction, top: Top) -> list[list[str]]:
+    """The few that matter most as cells of a table, with its head."""
+    table = top.rows
+    names: list[str] = [name for name in ("reason", "stage", "customer_type") if name in table]
+    names = names or ["primary"]
+    head = [
+        *(name.replace("_", " ") for name in names),
+        "a day",
+        "a week",
+        "a month",
+        "repeated",
+        "cost a month",
+        "share",
+        "trend, points a month",
+    ]
+    rows = [head]
+    for i in range(len(table["tickets"])):
+        rate, trend = float(table["repeat_rate"][i]), float(table["trend"][i])
+        month = Range(*(float(table[f"cost_{end}"][i]) / found.period.months for end in Range._fields))
+        volumes = [f"{table[f'per_{span}'][i]:,.1f}" for span in ("day", "week", "month")]
+        shown = (
+            "too few"
+            if trend != trend
+            else f"{100 * trend:+.2f} ({100 * table['trend_low'][i]:+.2f} to {100 * table['trend_high'][i]:+.2f})"
+        )
+        ends = [f"{float(table[f'repeat_{end}'][i]):.0%}" for end in ("low", "high")]
+        again = "not known" if rate != rate else f"{rate:.0%} ({ends[0]} to {ends[1]})"
+        rows.append(
+            [
+                *(str(table[name][i]) for name in names),
+                *volumes,
+                again,
+                money_range(month),
+                f"{table['cost_share'][i]:.1%}",
+                shown,
+            ]
+        )
+    return rows
+
+
+def few_tickets_text(top: Top) -> str:
+    """How many were left out for having few tickets."""
+    if len(top.rows["tickets"]):
+        return f"{top.small} dearer ones were left out, as they have too few tickets."
+    return f"All {top.small} were left out, as each has too few tickets to be judged."
+
+
+def _text(found: Friction) -> str:
+    """The figures of a ledger, the reasons that matter most first."""
+    period, top = found.period, found.top()
+    lines = [
+        f"{found.counted:,} of {count_text(found.tickets, 'ticket')}, {period_text(period)}",
+        f"Cost a month {found.currency}: {money_range(found.cost.times(1 / period.months))}",
+        f"The {len(top.rows['tickets'])} reasons that matter most cover {top.covered:.1%} of the cost:",
+        columns_text(top_rows(found, top)),
+    ]
+    if top.tied:
+        lines.append(f"{top.tied} more cost exactly as much as the last.")
+    if top.small:
+        lines.append(few_tickets_text(top))
+    if top.without_reason:
+        lines.append(f"Tickets without a reason make {top.without_reason:.1%} of the cost.")
+    return "\n".join([*lines, *found.notes])

@@ -13,11 +13,14 @@ from contact_reasons.errors import LabError, count_text, nearest
 from contact_reasons.lab.periods import Period
 from contact_reasons.lab.prices import SELF_SERVICE, Prices, Range
 from contact_reasons.lab.tickets import to_frame
+from contact_reasons.lab.wording import columns_text, money_range
 
 if TYPE_CHECKING:
     from contact_reasons.lab.drawing import Picture
 
-__all__ = ["Compared", "Escalations", "Replay", "Table", "plain_table"]
+__all__ = ["Compared", "Escalations", "Replay", "Table", "cost_titles", "plain_table"]
+
+_PAIRS_SHOWN = 8
 
 Table = dict[str, npt.NDArray[Any]]
 """Columns of one length, by name."""
@@ -305,9 +308,7 @@ class Replay:
 
     def __str__(self) -> str:
         """A summary in plain text."""
-        from contact_reasons.lab.summary import replay_text
-
-        return replay_text(self)
+        return _text(self)
 
 
 def _period(period: Period) -> dict[str, Any]:
@@ -341,3 +342,52 @@ def plain_table(table: Table) -> dict[str, list[Any]]:
         else:
             found[name] = column.tolist()
     return found
+
+
+def cost_titles(found: Replay) -> dict[str, Compared | None]:
+    """What each cost of a replay counts."""
+    return {
+        "  the contacts alone": found.contacts,
+        "  with the contact after failed self-service": found.followed,
+        "  with all contacts until resolved": found.resolved,
+    }
+
+
+def _text(found: Replay) -> str:
+    """The figures of a replay, flows first."""
+    period = "" if found.period is None else f", {found.period}, {found.period.months:.2f} months"
+    lines = [f"{found.old} → {found.new}: {count_text(found.tickets, 'ticket')}{period}"]
+    lines.append(
+        f"Replayed {found.replayed:,}, moved {found.moved:,} ({found.moved / max(found.replayed, 1):.1%}), refused {found.refused:,}"
+    )
+    flows = found.tables["flows"]
+    order = np.argsort(-flows["tickets"], kind="stable")
+    pairs = [
+        (str(flows["old_channel"][i]), str(flows["new_channel"][i]), int(flows["tickets"][i]))
+        for i in order
+        if flows["old_channel"][i] != flows["new_channel"][i]
+    ]
+    if pairs:
+        rows = [[f"  {one}", "→", other, f"{n:,}"] for one, other, n in pairs[:_PAIRS_SHOWN]]
+        lines.append(columns_text(rows, right=(3,)))
+        if len(pairs) > _PAIRS_SHOWN:
+            lines.append(f"  and {len(pairs) - _PAIRS_SHOWN} more pairs of channels")
+    if found.prices is not None and found.contacts is not None:
+        monthly = found.period is not None
+        lines.append(f"Cost{' a month' if monthly else ''} in {found.prices.currency}, likely (low to high):")
+        rows = [
+            [title, *(money_range(each) for each in ((found.a_month(cost) if monthly else cost) or (None, None, None)))]
+            for title, cost in cost_titles(found).items()
+        ]
+        lines.append(columns_text([["", "before", "after", "change"], *rows]))
+    lines.append(f"Sent to self-service (contained): {found.contained[0]:.1%} → {found.contained[1]:.1%}")
+    expected = found.contained_resolved[1]
+    if expected is not None:
+        lines.append(
+            f"  expected to be resolved there: {expected.likely:.1%} ({expected.low:.1%} to {expected.high:.1%})"
+        )
+    lines.append(
+        f"Missed escalations: {found.escalations.old_missed:,} → {found.escalations.new_missed:,} of {found.escalations.needed:,} ({found.escalations.by})"
+    )
+    lines.append(f"Broken promises of the new policy: {found.broken_promises:,}")
+    return "\n".join([*lines, *found.notes])
