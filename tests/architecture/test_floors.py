@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import importlib
 import inspect
 import pkgutil
@@ -87,6 +88,28 @@ def test_a_module_imports_only_from_lower_floors(path: Path) -> None:
             assert FLOORS[other] < FLOORS[own], (
                 f"{path}:{line}: {own} (floor {FLOORS[own]}) imports {other} (floor {FLOORS[other]})"
             )
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Modules of the package that a file imports anywhere, also for types only; a package's face is not a module of its own."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("contact_reasons."):
+            names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        found |= {name for name in names if (SRC.parent / f"{name.replace('.', '/')}.py").is_file()}
+    return found
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    files = [path for path in SRC.rglob("*.py") if path.name != "__init__.py"]
+    names = {path: ".".join(path.relative_to(SRC.parent).with_suffix("").parts) for path in files}
+    graph = {names[path]: imported_modules(path) for path in files}
+    assert sum(map(len, graph.values())) > 300, "hardly an import was read"
+    graphlib.TopologicalSorter(graph).prepare()  # a CycleError names the circle
 
 
 @pytest.mark.parametrize("path", sorted(SRC.rglob("*.py")), ids=lambda path: str(path.relative_to(SRC)))

@@ -18,7 +18,7 @@ from contact_reasons.errors import TaxonomyError, nearest, shorten
 from contact_reasons.records import ReasonLabel
 from contact_reasons.resources import pack_files
 from contact_reasons.schema import KeyPath, Mistakes, Record, check, many, mistake, path_text, string, text
-from contact_reasons.taxonomy.picker import label_of_choice, picker_of
+from contact_reasons.taxonomy.picker import label_of_choice
 from contact_reasons.taxonomy.strict_yaml import StrictDocument, load_strict_yaml
 
 __all__ = ["MAX_CODE_CHARS", "NearMiss", "PrimaryReason", "SecondaryReason", "Taxonomy", "word_of_id"]
@@ -384,7 +384,15 @@ class Taxonomy(_Part):
 
         ``primaries`` each have ``id``, ``label``, ``definition`` and ``secondaries``; these have ``id``, ``label`` and ``definition``.
         """
-        return picker_of(self)
+        return {
+            "taxonomy_id": self.taxonomy_id,
+            "version": self.version,
+            "language": self.language,
+            "primaries": [
+                {**_shown(primary), "secondaries": [_shown(secondary) for secondary in primary.secondaries]}
+                for primary in self.primaries
+            ],
+        }
 
     def pick(self, primary: str | None, secondary: str | None = None) -> ReasonLabel:
         """The label of a choice that a person made: confidence 1, no ranked reasons.
@@ -401,7 +409,8 @@ class Taxonomy(_Part):
         TaxonomyError
             If there is no such primary, or the secondary is not listed under it.
         """
-        return label_of_choice(self, primary, secondary)
+        listed = {each.id: [child.id for child in each.secondaries] for each in self.primaries}
+        return label_of_choice(self.taxonomy_id, listed, primary, secondary)
 
     def to_yaml(self) -> str:
         """The taxonomy as a file that `from_yaml` reads as an equal one."""
@@ -417,6 +426,10 @@ class Taxonomy(_Part):
         """Hash of the content: equal for equal taxonomies, whatever the file's spacing or comments."""
         canonical = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _shown(reason: PrimaryReason | SecondaryReason) -> dict[str, Any]:
+    return {"id": reason.id, "label": reason.label, "definition": reason.definition}
 
 
 def _without_defaults(value: Any) -> Any:
