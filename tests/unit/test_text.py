@@ -3,7 +3,6 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-import time
 from unittest import mock
 
 import pytest
@@ -24,6 +23,7 @@ from contact_reasons.text import lines as lines_module
 from contact_reasons.text import mail as mail_module
 from contact_reasons.text import masking as masking_module
 from contact_reasons.text.patterns import pattern
+from tests.hostile_texts import HOSTILE_TEXTS, ONCE_HUNG
 from tests.strategies import any_text
 
 MAILS = {
@@ -167,34 +167,15 @@ def test_a_text_that_says_something_is_never_cleaned_away(text: str) -> None:
     assert clean_text(words.replace("\n", " ").replace(":", " ").replace("\r", " ")) != ""
 
 
-GIANTS = {
-    "open angles": "<", "unclosed attributes": '<p a="', "attributes": "<p" + 1000 * " a=b", "unclosed tags": "<a ", "unclosed comments": "<p><!--", "nested tags": "<div>", "quotes": "> x\n",
-    "wrote lines": "On Tue wrote:\n", "quoted wrote lines": "On Tue Shop wrote:\n> x\n", "underscores": "1_", "headers": "From: a\nSent: b\n", "digits": "1 ", "codes": "a1-", "mails": "a@a.", "turns": "Agent: a\nb: c\n",
-    "spaces": " ", "lines": "\n", "dashes": "-", "entities": "&", "legal": "confidential intended recipient in error\n", "emoji": "😀", "unclosed scripts": "<script>", "long words": "w", "addresses": "<x@y> ", "nul": "\0",
-}  # fmt: skip
+@pytest.mark.parametrize("text", HOSTILE_TEXTS.values(), ids=HOSTILE_TEXTS)
+def test_hostile_texts_are_cleaned(text: str) -> None:
+    """How long that takes is seen to by `make slow`."""
+    assert "\0" not in clean_text((text * 5000)[:5000])
 
 
-@pytest.mark.parametrize("name", GIANTS)
-def test_time_grows_linearly_on_hostile_texts(name: str) -> None:
-    """Sixteen times the text may take at most 60 times the processor time: quadratic cleaning would take 256 times."""
-
-    def seconds(size: int) -> float:
-        text = (GIANTS[name] * size)[:size]
-        best = float("inf")
-        for _ in range(3):
-            start = time.process_time()
-            clean_text(text)
-            best = min(best, time.process_time() - start)
-        return best
-
-    assert seconds(320_000) <= 60 * max(seconds(20_000), 0.002)
-
-
-@pytest.mark.parametrize("text", ["order 1" + "_" * 5000 + "-", "1_-" * 5000, "a1" + "/" * 5000, "#" + "1-" * 5000, "&#" + "9" * 9000 + ";", "<p>&#" + "9" * 9000 + ";</p>"])  # fmt: skip
-def test_texts_that_once_hung_or_broke_cleaning_are_clean_in_no_time(text: str) -> None:
-    start = time.process_time()
+@pytest.mark.parametrize("text", ONCE_HUNG)
+def test_texts_that_once_hung_or_broke_cleaning_are_cleaned(text: str) -> None:
     assert isinstance(clean_text(text, subject=text), str)
-    assert time.process_time() - start < 2
 
 
 def test_history_and_signature_of_plain_text_are_left_alone() -> None:
