@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -142,19 +143,32 @@ def ratios(found: dict[str, Any]) -> None:
 
 
 def two_threads(run: Run, peers: list[Peer], data: DataSet, file: Path) -> dict[str, Any] | None:
-    """Our batch on two cores with two threads against one, in turns; None if this version has no threads."""
+    """Our batch on two cores with two threads against one, in turns, and what two processes of one thread each reach side by side.
+
+    The last is what the machine itself gives: two processes share its caches and memory, but nothing of ours.
+    """
     ours = [peer for peer in peers if peer.name.startswith("ours")]
     if not ours or len(cores()) < 2:
         return None
-    with serve(run, ours[0], data, cores()[:2]) as worker:
-        n_texts = worker.ask(texts=str(file))["texts"]
-        pairs = [
-            [worker.ask(batch=n_texts, threads=threads)["seconds"] for threads in (1, 2)] for _ in range(2 * run.rounds)
-        ]
+    with ExitStack() as stack:
+        both = stack.enter_context(serve(run, ours[0], data, cores()[:2]))
+        alone = [stack.enter_context(serve(run, ours[0], data, [core])) for core in cores()[:2]]
+        pool = stack.enter_context(ThreadPoolExecutor(2))
+        n_texts = [worker.ask(texts=str(file))["texts"] for worker in (both, *alone)][0]
+        rates: dict[str, list[float]] = {"one": [], "two": [], "processes": []}
+        for _ in range(2 * run.rounds):
+            for name, threads in (("one", 1), ("two", 2)):
+                rates[name].append(n_texts / both.ask(batch=n_texts, threads=threads)["seconds"])
+            answers = pool.map(lambda worker: worker.ask(batch=n_texts)["seconds"], alone)
+            rates["processes"].append(sum(n_texts / seconds for seconds in answers))
     return {
-        "one_per_second": n_texts / statistics.median(one for one, _ in pairs),
-        "two_per_second": n_texts / statistics.median(two for _, two in pairs),
-        "ratio": statistics.median(one / two for one, two in pairs),
+        "one_per_second": statistics.median(rates["one"]),
+        "two_per_second": statistics.median(rates["two"]),
+        "processes_per_second": statistics.median(rates["processes"]),
+        "ratio": statistics.median(two / one for one, two in zip(rates["one"], rates["two"], strict=True)),
+        "processes_ratio": statistics.median(
+            two / one for one, two in zip(rates["one"], rates["processes"], strict=True)
+        ),
     }
 
 
