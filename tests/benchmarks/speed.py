@@ -154,7 +154,8 @@ def two_threads(run: Run, peers: list[Peer], data: DataSet, file: Path) -> dict[
         both = stack.enter_context(serve(run, ours[0], data, cores()[:2]))
         alone = [stack.enter_context(serve(run, ours[0], data, [core])) for core in cores()[:2]]
         pool = stack.enter_context(ThreadPoolExecutor(2))
-        n_texts = [worker.ask(texts=str(file))["texts"] for worker in (both, *alone)][0]
+        for worker in (both, *alone):
+            n_texts = worker.ask(texts=str(file))["texts"]
         rates: dict[str, list[float]] = {"one": [], "two": [], "processes": []}
         for _ in range(2 * run.rounds):
             for name, threads in (("one", 1), ("two", 2)):
