@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Self
 
-from contact_reasons.errors import nearest, shorten
+from contact_reasons.errors import count_text, nearest, shorten
 
 __all__ = [
     "KeyPath",
@@ -184,7 +184,8 @@ def text(least: int = 0, most: int | None = None) -> Check:
     def read(value: Any) -> str:
         stripped = string(value).strip()
         if len(stripped) < least:
-            raise mistake(f"this is empty; write at least {least} character{'s' if least > 1 else ''}")
+            has = f"has {count_text(len(stripped), 'character')}" if stripped else "is empty"
+            raise mistake(f"this {has}; write at least {count_text(least, 'character')}")
         if most is not None and len(stripped) > most:
             raise mistake(f"this has {len(stripped)} characters; shorten it to at most {most}")
         return stripped

@@ -265,6 +265,7 @@ def test_a_split_and_what_the_steps_leave_to_people_are_told() -> None:
     assert why["add", "post.gone"] == "new in the taxonomy; it was a part of post__lost"
     assert why["deactivate", "post.lost"] == "post__stolen and post__gone have taken its place; old tickets keep it"
     said = str(plan)
+    assert "The file of a call holds `method`, `path` and `body`" in said
     assert "What stands in braces is an id of your own CRM" in said
     assert "Do this before a model of own 2 writes labels here" in said
     assert "Triggers, views, macros, forms and reports that name a value that is deactivated" in said

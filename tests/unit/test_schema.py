@@ -72,7 +72,7 @@ def test_a_record_made_by_keywords_is_checked_like_one_that_is_read() -> None:
     ("function", "value", "message"),
     [
         (string, b"x", "must be a text, not b'x'"),
-        (text(2), " x ", "write at least 2 characters"),
+        (text(2), " x ", r"\Athis has 1 character; write at least 2 characters\Z"),
         (boolean, 1, "must be true or false, not 1"),
         (number, True, "must be a number, not True"),
         (number, float("nan"), "must be a number, not nan"),

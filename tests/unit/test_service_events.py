@@ -389,6 +389,15 @@ def test_a_wrong_file_of_systems_is_refused_with_its_place(tmp_path: Path, text:
         read_systems(file, {})
 
 
+def test_a_secret_that_is_too_short_is_refused_with_its_place_and_not_shown(tmp_path: Path) -> None:
+    file = tmp_path / "systems.yaml"
+    file.write_text("zendesk: {secrets_from: ZENDESK_SECRET}\n")
+    said = r"line 1, zendesk\.secrets_from: a secret in the environment variable ZENDESK_SECRET has 5 characters; a secret has at least 8"
+    with pytest.raises(ServiceError, match=said) as caught:
+        read_systems(file, {"ZENDESK_SECRET": "long-enough xYz42"})
+    assert "xYz42" not in str(caught.value)
+
+
 def test_results_that_lack_a_value_for_a_reason_are_refused_at_the_start() -> None:
     systems = {"freshdesk": SystemSettings(results=ResultMap(fields={"secondary": "cf_detail"}))}
     with pytest.raises(ServiceError, match=r"systems\.freshdesk: .* `values` has nothing for the reason"):

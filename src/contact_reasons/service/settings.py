@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from contact_reasons.crm.events import EVENT_SYSTEMS, MAX_BODY_BYTES, NO_FIELDS, FieldMap, ResultMap
-from contact_reasons.errors import ServiceError, nearest
+from contact_reasons.errors import ServiceError, count_text, nearest
 from contact_reasons.schema import Mistakes, Record, check, many, mistake, optional, string, text
 from contact_reasons.taxonomy.strict_yaml import load_strict_yaml
 
@@ -18,6 +18,7 @@ __all__ = ["KEYS_VARIABLE", "ServiceSettings", "SystemSettings", "read_keys", "r
 KEYS_VARIABLE: Final = "CONTACT_REASONS_API_KEYS"
 """Environment variable with the keys, divided by blanks."""
 
+_LEAST_SECRET: Final = 8
 _NO_RESULTS: Final = ResultMap()
 _KEY: Final = re.compile(r"[A-Za-z0-9._~+/=-]{16,512}\Z")
 _KEY_RULE: Final = "16 to 512 letters, digits and '._~+/=-'"
@@ -54,7 +55,7 @@ class SystemSettings(Record):
 
     mistakes: ClassVar[type[Mistakes]] = SettingMistakes
 
-    secrets: tuple[str, ...] = field(default=(), repr=False, metadata=check(many(text(8))))
+    secrets: tuple[str, ...] = field(default=(), repr=False, metadata=check(many(text(_LEAST_SECRET))))
     uri: str = field(default="", metadata=check(string))
     fields: FieldMap = field(default=NO_FIELDS, metadata=check(FieldMap.read))
     results: ResultMap = field(default=_NO_RESULTS, metadata=check(ResultMap.read))
@@ -209,6 +210,11 @@ def read_systems(file: Path, environment: Mapping[str, str]) -> dict[str, System
         if read.secrets_from is not None and not secrets:
             raise ServiceError(
                 f"{document.where((name, 'secrets_from'))}: the environment variable {read.secrets_from} is empty; set it to the secret"
+            )
+        if short := [len(secret) for secret in secrets if len(secret) < _LEAST_SECRET]:
+            raise ServiceError(
+                f"{document.where((name, 'secrets_from'))}: a secret in the environment variable {read.secrets_from} has "
+                f"{count_text(short[0], 'character')}; a secret has at least {_LEAST_SECRET}, without blanks: a blank divides two"
             )
         systems[name] = SystemSettings(
             secrets=secrets, uri=read.uri, fields=read.fields, results=read.results, reasons_as=read.reasons_as

@@ -34,6 +34,7 @@ SIDECAR = "taxonomy.yaml"
 """The whole taxonomy, beside the system's own files."""
 
 _ODD = frozenset(",;\"'&+")
+_CALL = "The file of a call holds `method`, `path` and `body`: send the body alone."
 
 
 def system_of(system: str, **options: Any) -> CrmSystem:
@@ -90,14 +91,16 @@ def export_taxonomy(taxonomy: Taxonomy, system: str, **options: Any) -> dict[str
     wanted = crm.wanted(taxonomy)
     check_limits(crm.limits, wanted[:2])
     files = crm.files(wanted)
-    return files | {"README.md": _readme(crm, taxonomy, wanted), SIDECAR: taxonomy.to_yaml()}
+    return files | {"README.md": _readme(crm, taxonomy, wanted, files), SIDECAR: taxonomy.to_yaml()}
 
 
-def _readme(crm: CrmSystem, taxonomy: Taxonomy, wanted: Held) -> str:
+def _readme(crm: CrmSystem, taxonomy: Taxonomy, wanted: Held, files: Mapping[str, str]) -> str:
     steps = [f"{number}. {step}" for number, step in enumerate(crm.guide(), 1)]
     notes = [
         "These shapes follow published documents; they were not loaded into a live account. Try them in a sandbox first."
     ]
+    if any(name.startswith("calls/") for name in files):
+        notes.insert(0, _CALL)
     short = [choice.code for level in wanted[:2] for choice in level if choice.definition == ""]
     whole = [reason for reason in taxonomy.reasons if reason.definition]
     if crm.described is None:
@@ -292,7 +295,7 @@ def _notes(crm: CrmSystem, primary: Merged, secondary: Merged, wanted: Held, ear
     kept = [choice.value for choice in after if choice.code is not None and choice.code not in codes]
     if kept and not crm.hides:
         notes.append(
-            f"{crm.called} cannot deactivate values; no longer in the taxonomy, but still to be seen: {', '.join(map(shorten, kept))}."
+            f"{crm.called} cannot deactivate values; no longer in the taxonomy, but still to be seen: {', '.join(map(repr, kept))}."
         )
     if not crm.orders and any(change.kind == "move" for level in (primary, secondary) for change in level.changes):
         notes.append(
@@ -305,6 +308,8 @@ def _notes(crm: CrmSystem, primary: Merged, secondary: Merged, wanted: Held, ear
 
 def _order(steps: Sequence[Step], taxonomy: Taxonomy) -> Iterator[str]:
     """When the steps are due, and what they leave to people."""
+    if any(step.path for step in steps):
+        yield _CALL
     if any("{" in (step.path or "") for step in steps):
         yield "What stands in braces is an id of your own CRM: put it in before you send a call."
     changes = [change for step in steps for change in step.changes]
