@@ -31,6 +31,7 @@ from contact_reasons.crm.events import (
 )
 from contact_reasons.errors import ServiceError
 from contact_reasons.service import ServiceSettings, SystemSettings, create_app, read_systems
+from contact_reasons.service.models import load_served
 from tests.conftest import ROOT
 from tests.service import KEY, Running, head
 from tests.unit.test_crm_hostile_events import BODIES, PAYLOADS, PRIVATE, changed, good
@@ -407,3 +408,32 @@ def test_results_that_lack_a_value_for_a_reason_are_refused_at_the_start() -> No
 def test_hubspot_signs_an_address_that_must_be_given() -> None:
     with pytest.raises(ServiceError, match=r"systems\.hubspot: `uri` is missing"):
         ServiceSettings(keys=(KEY,), systems={"hubspot": SystemSettings(secrets=(SECRET,))})
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        (
+            FieldMap(fields={"1": "customer_type"}, values={"customer_type": {"gold_member": "Gold"}}),
+            "systems.zendesk.fields.values.customer_type.gold_member: policy 'retail-service' knows no 'Gold' for 'customer_type'; did you mean 'gold'",
+        ),
+        (
+            FieldMap(channels={"fax": "fax"}),
+            "systems.zendesk.fields.channels.fax: .* knows no 'fax' for 'arrival_channel'",
+        ),
+        (FieldMap(unknown_channel="other"), "systems.zendesk.fields.unknown_channel: .* knows no 'other'"),
+    ],
+    ids=["value", "channel", "unknown channel"],
+)
+def test_a_word_that_the_policy_does_not_know_is_refused_before_the_first_event(fields: FieldMap, told: str) -> None:
+    settings = ServiceSettings(pack="retail", no_key=True, systems={"zendesk": SystemSettings(fields=fields)})
+    with pytest.raises(ServiceError, match=told):
+        load_served(settings)
+
+
+def test_words_of_a_kind_that_the_policy_does_not_read_are_left_alone() -> None:
+    fields = FieldMap(
+        fields={"1": "persona", "2": "vulnerable"}, values={"persona": {"x": "any word"}, "vulnerable": {"J": "yes"}}
+    )
+    settings = ServiceSettings(pack="retail", no_key=True, systems={"zendesk": SystemSettings(fields=fields)})
+    assert load_served(settings).results.keys() == {"zendesk"}

@@ -9,10 +9,11 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from contact_reasons.crm.events import ResultMap, label_values, update_of
-from contact_reasons.errors import ContactReasonsError, EventError, ServiceError
+from contact_reasons.crm.events import FieldMap, ResultMap, label_values, update_of
+from contact_reasons.errors import ContactReasonsError, EventError, ServiceError, nearest, shorten
 from contact_reasons.pipeline import Pipeline, load_pipeline
 from contact_reasons.records import Contact, ReasonLabel, Turn
+from contact_reasons.routing import RoutingPolicy
 from contact_reasons.service.messages import LastReload, Model
 from contact_reasons.service.settings import ServiceSettings, SystemSettings
 
@@ -57,7 +58,8 @@ def load_served(settings: ServiceSettings) -> Served:
     Raises
     ------
     ContactReasonsError
-        As for `load_pipeline`, and if the results of a CRM are not set up for every reason.
+        As for `load_pipeline`, if the results of a CRM are not set up for every reason, and if a field of a CRM is mapped to a word that the policy
+        does not know.
     """
     pipeline = load_pipeline(
         settings.pack, model=settings.model, policy=settings.policy, calibration=settings.calibration
@@ -65,8 +67,27 @@ def load_served(settings: ServiceSettings) -> Served:
     turns = (Turn(speaker="customer", text="a"), Turn(speaker="customer", text="b"))
     for contact in (Contact(text="a"), Contact(turns=turns)):
         pipeline.label(contact)
+    for name, system in settings.systems.items():
+        _check_words(name, system.fields, pipeline.policy)
     results = {name: _results(name, system, pipeline) for name, system in settings.systems.items()}
     return Served(pipeline, model_of(pipeline), results)
+
+
+def _check_words(name: str, fields: FieldMap, policy: RoutingPolicy) -> None:
+    """Refuse what would refuse each event later: a word that the policy does not know for one of its inputs."""
+    words: list[tuple[str, str, str | None]] = [
+        (f"fields.values.{ours}.{theirs}", ours.removeprefix("extra."), word)
+        for ours, table in fields.values.items()
+        for theirs, word in table.items()
+    ]
+    words += [(f"fields.channels.{theirs}", "arrival_channel", word) for theirs, word in fields.channels.items()]
+    words.append(("fields.unknown_channel", "arrival_channel", fields.unknown_channel))
+    for place, policy_input, word in words:
+        known = policy.values_of(policy_input) if policy_input in policy.inputs else ()
+        if word is not None and known and isinstance(known[0], str) and word not in known:
+            raise ServiceError(
+                f"systems.{name}.{place}: policy {policy.policy_id!r} knows no {shorten(word)} for {policy_input!r}; {nearest(word, known)}"
+            )
 
 
 def _results(name: str, system: SystemSettings, pipeline: Pipeline) -> ResultMap:
