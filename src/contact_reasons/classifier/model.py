@@ -17,7 +17,8 @@ __all__ = ["ReasonModel", "as_texts", "primary_index"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_BLOCK_TEXTS = 256
+_LEAST_BLOCK, _BLOCK_TEXTS = 256, 1024
+"""Texts that a thread takes at a time: handing over costs more than it balances where they are fewer."""
 
 
 def as_texts(texts: Any) -> list[str]:
@@ -115,12 +116,13 @@ class ReasonModel:
         engine, calibration = self._engine, self.calibration
         proba = np.empty((len(texts), len(self.classes)))
         in_scope = np.empty(len(texts))
+        block = max(_LEAST_BLOCK, min(_BLOCK_TEXTS, -(-len(texts) // n_threads)))
 
         def fill(start: int) -> None:
-            stop = min(start + _BLOCK_TEXTS, len(texts))
+            stop = min(start + block, len(texts))
             engine.predict(texts, start, stop, calibration, proba[start:stop], in_scope[start:stop])
 
-        starts = range(0, len(texts), _BLOCK_TEXTS)
+        starts = range(0, len(texts), block)
         if n_threads == 1 or len(starts) <= 1:
             for start in starts:
                 fill(start)
