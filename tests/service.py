@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import shutil
 import socket
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Self
 
 import httpx
-import numpy as np
 
-from contact_reasons.bundle import read_bundle, write_bundle
-from contact_reasons.classifier import ReasonModel
-from contact_reasons.resources import pack_files
 from contact_reasons.service import ServiceSettings, create_app, make_server
 
 KEY = "test-key-0123456789"
@@ -84,38 +77,3 @@ def head(path: str = "/label", **headers: str) -> bytes:
     ]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
-
-
-def two_packs(folder: Path) -> tuple[Path, Path]:
-    """The retail pack, and the same with a model that answers differently."""
-    files = pack_files("retail")
-    for name in ("a", "b"):
-        (folder / name).mkdir()
-        shutil.copy(files.taxonomy, folder / name / "taxonomy.yaml")
-        shutil.copy(files.policy, folder / name / "policy.yaml")
-        shutil.copytree(files.model, folder / name / "model")
-    _write_changed_model(folder / "b" / "model")
-    return folder / "a", folder / "b"
-
-
-def _write_changed_model(folder: Path) -> None:
-    bundle = read_bundle(folder)
-    model, manifest = bundle.model, bundle.manifest
-    changed = dataclasses.replace(model.arrays, intercept=(model.arrays.intercept * np.float32(0.5)))
-    write_bundle(
-        folder,
-        ReasonModel(model.classes, changed, model.calibration),
-        bundle.thresholds,
-        taxonomy=manifest.taxonomy,
-        package_version=manifest.package_version,
-        library_versions=manifest.library_versions,
-        thresholds_from=manifest.thresholds_from,
-        training=manifest.training,
-        scores=manifest.scores,
-    )
-
-
-def replace_model(pack: Path, other: Path) -> None:
-    """Put the model of another pack in place of a pack's own."""
-    shutil.rmtree(pack / "model")
-    shutil.copytree(other / "model", pack / "model")

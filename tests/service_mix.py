@@ -28,7 +28,8 @@ from contact_reasons.service.logs import LOGGER
 from contact_reasons.service.messages import label_out, recommendation_out
 from contact_reasons.service.models import model_of
 from tests.conftest import TINY_TEXTS
-from tests.service import KEY, Running, replace_model, two_packs
+from tests.service import KEY, Running
+from tests.two_packs import replace_model, two_packs
 from tests.unit.test_crm_hostile_events import PAYLOADS, changed, good
 from tests.unit.test_service_events import SECRET, SYSTEMS, signed, wanted
 

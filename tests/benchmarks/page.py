@@ -176,19 +176,16 @@ def speed_lines(section: dict[str, Any], *, with_chart: bool) -> list[str]:
     lines.append("")
     threads = section["two_threads"]
     if threads is not None:
-        processes = ""
-        if "processes_ratio" in threads:
-            processes = f" Two processes with a model of their own, side by side, reach {threads['processes_ratio']:.2f} times: what this machine gives."
         lines.append(
             f"Two threads label {threads['ratio']:.2f} times as many contacts as one "
-            f"({number(threads['two_per_second'])} and {number(threads['one_per_second'])} a second, on two cores)."
-            + processes
+            f"({number(threads['two_per_second'])} and {number(threads['one_per_second'])} a second, on two cores). "
+            f"Two processes with a model of their own, side by side, reach {threads['processes_ratio']:.2f} times: what this machine gives."
         )
-    training = section.get("training", {"seconds": {}})
+    training = section["training"]
     if training["seconds"]:
         each = "; ".join(f"{PEERS[name].title} {seconds:.0f} s" for name, seconds in training["seconds"].items())
         lines.append(
-            f"Training with defaults on all {training['cores']} cores, calibration and scope included, nothing else running: {each}."
+            f"Training with defaults on all {training['cores']} cores, calibration and scope included, no other worker beside it: {each}."
         )
     whole = section["handle"]
     lines += [

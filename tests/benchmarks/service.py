@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
-import shutil
 import statistics
 import subprocess
 import sys
@@ -13,15 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from contact_reasons.bundle import read_bundle, write_bundle
-from contact_reasons.classifier import ReasonModel
 from contact_reasons.resources import pack_files
 from contact_reasons.training.data import read_labelled_texts
 from tests.benchmarks.processes import ROOT, cores, environment
 from tests.benchmarks.run import Run, machine, versions
 from tests.benchmarks.service_worker import KEY
+from tests.two_packs import two_packs
 
 CLIENTS = 50
 N_TEXTS = 2000
@@ -31,31 +26,6 @@ WAYS = {
     "thread": "each by itself, in a thread",
     "empty": "not at all: one answer for all requests",
 }
-
-
-def two_packs(folder: Path) -> tuple[Path, Path]:
-    """The retail pack, and the same with a model that answers differently."""
-    files = pack_files("retail")
-    for name in ("pack", "changed"):
-        (folder / name).mkdir(parents=True)
-        shutil.copy(files.taxonomy, folder / name / "taxonomy.yaml")
-        shutil.copy(files.policy, folder / name / "policy.yaml")
-        shutil.copytree(files.model, folder / name / "model")
-    bundle = read_bundle(folder / "changed" / "model")
-    model, manifest = bundle.model, bundle.manifest
-    arrays = dataclasses.replace(model.arrays, intercept=model.arrays.intercept * np.float32(0.5))
-    write_bundle(
-        folder / "changed" / "model",
-        ReasonModel(model.classes, arrays, model.calibration),
-        bundle.thresholds,
-        taxonomy=manifest.taxonomy,
-        package_version=manifest.package_version,
-        library_versions=manifest.library_versions,
-        thresholds_from=manifest.thresholds_from,
-        training=manifest.training,
-        scores=manifest.scores,
-    )
-    return folder / "pack", folder / "changed"
 
 
 class Server:

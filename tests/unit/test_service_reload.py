@@ -22,7 +22,8 @@ import contact_reasons as cr
 from contact_reasons.cli import app
 from contact_reasons.service.models import Models, ReloadRunning, Served, load_served
 from contact_reasons.service.settings import ServiceSettings
-from tests.service import KEY, Running, replace_model, two_packs
+from tests.service import KEY, Running
+from tests.two_packs import replace_model, two_packs
 
 TEXT = "where is my parcel"
 

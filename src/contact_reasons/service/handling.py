@@ -1,6 +1,6 @@
 """`Handler`: contacts of many requests labelled and routed at once, without waiting for more to come.
 
-Requests that are read in the same turn of the event loop go through the model together, which costs a contact about half (a batch answers as each would
+Requests that are read in the same turn of the event loop go through the model together, which costs less (a batch answers as each would
 alone). A request that is alone goes alone, at once. What would hold up the others, long texts and many contacts, goes to a thread, one such at a time.
 """
 
@@ -19,10 +19,10 @@ from contact_reasons.service.models import Models, Served
 __all__ = ["Answers", "Handler", "Result"]
 
 BATCH_CONTACTS: Final = 64
-"""Contacts after which the event loop looks for new requests again: some 5 ms."""
+"""Contacts after which the event loop looks for new requests again."""
 
 LONG_CHARS: Final = 20_000
-"""Characters of a request from which a thread takes it: some 10 ms."""
+"""Characters of a request from which a thread takes it."""
 
 MANY_CONTACTS: Final = 32
 """Contacts of a request from which a thread takes it."""
